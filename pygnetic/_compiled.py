@@ -1,0 +1,144 @@
+"""Functions that are compiled for one message class, the way namedtuple makes its classes.
+
+They have the fields as their own parameters: Python itself then says which field is missing, editors see the signature,
+and no ``*args`` are unpacked: 92 ns a call against 178.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from pygnetic.errors import DecodeError
+from pygnetic.limits import Limits
+from pygnetic.serialization.base import SCALARS, check_value
+
+__all__: list[str] = []
+
+
+def signature(message_class: Any) -> str:
+    """Return ``name(field, field)``."""
+    return f"{message_class.__name__}({', '.join(message_class._fields)})"
+
+
+def _compiled(name: str, first: str, fields: tuple[str, ...], lines: list[str], names: dict[str, Any]) -> Any:
+    """Return a function of some lines.
+
+    Fields may be called ``type`` or ``len`` but cannot begin with an underscore, so all other names here do.
+    """
+    body = "\n    ".join(lines)
+    source = f"def {name}({', '.join((first, *fields))}):\n    {body}\n"
+    exec(compile(source, f"<pygnetic message {name}>", "exec"), names)
+    return names[name]
+
+
+def _packing(
+    message_class: Any, type_id: int, pack: Callable[[Any], bytes], limits: str
+) -> tuple[list[str], dict[str, Any]]:
+    """Return the lines that turn a message's fields into ``_data``, and the names that they use.
+
+    :param limits: what the limits are called there.
+    """
+    fields = message_class._fields
+    lines = []
+    if fields:  # a set look-up takes 20 ns a field; looking into containers is for fields that hold some
+        lines += [f"if {' or '.join(f'_type({field}) not in _scalars' for field in fields)}:"]
+        lines += [f"    _check(_message, ({', '.join(fields)},), {limits})"]
+    values = ", ".join((str(type_id), *fields)) + ","
+    lines += ["try:", f"    _data = _pack(({values}))"]
+    lines += ["except _Exception as _error:", f"    raise _explain(_message, ({values}), _error) from None"]
+    names = {
+        "_type": type,
+        "_len": len,
+        "_Exception": Exception,
+        "_scalars": SCALARS,
+        "_check": check_fields,
+        "_message": message_class,
+        "_pack": pack,
+        "_explain": lambda message, values, error: explain(message, values[1:], pack, error),
+    }
+    return lines, names
+
+
+_PACKABLE = (str, bytes, int, float, bool, type(None), list, tuple, dict, bytearray, memoryview)
+
+
+def check_fields(message_class: Any, values: tuple[Any, ...], limits: Limits) -> None:
+    """Refuse what the receiver would refuse.
+
+    :raises TypeError, ValueError: a field cannot be sent; the text names it.
+    """
+    for field, value in zip(message_class._fields, values, strict=True):
+        if not isinstance(value, _PACKABLE):
+            raise TypeError(
+                f"{signature(message_class)}: field {field!r} is a {type(value).__name__}, which cannot be sent; "
+                "send numbers, strings, bytes, None, and lists and dicts of these"
+            )
+        try:
+            check_value(value, limits)
+        except DecodeError as error:
+            raise ValueError(f"{signature(message_class)}: field {field!r} cannot be sent: {error}") from None
+
+
+def explain(message_class: Any, values: tuple[Any, ...], pack: Callable[[Any], bytes], error: Exception) -> Exception:
+    """Return an error that names the field which a codec could not pack."""
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    for field, value in zip(message_class._fields, values, strict=True):
+        try:
+            pack(value)
+        except Exception as reason:
+            return kind(f"{signature(message_class)}: field {field!r} cannot be sent: {reason}")
+    return kind(f"{signature(message_class)} cannot be sent: {error}")
+
+
+def maker(message_class: Any) -> Callable[[Any], Any]:
+    """Return a function from a decoded list to a message; ValueError or TypeError if it is none.
+
+    ``tuple.__new__`` takes 120 ns where ``_make`` takes 320.
+    """
+    fields = message_class._fields
+    names = "".join(f"{field}, " for field in fields)
+    lines = [
+        f"_id, {names} = _list" if fields else "_id, = _list",  # ValueError for any other number of fields
+        "if _type(_id) is not _int or _type(_list) is not _array:",  # True and 1.0 find the same entry in a dict
+        "    raise _DecodeError('a message is a list that begins with an int')",
+        f"return _new(_message, ({names}))",
+    ]
+    names_used = {"_new": tuple.__new__, "_message": message_class, "_DecodeError": DecodeError}
+    names_used |= {"_type": type, "_int": int, "_array": list}
+    function: Callable[[Any], Any] = _compiled(f"make_{message_class.__name__}", "_list", (), lines, names_used)
+    return function
+
+
+def sender(
+    message_class: Any, type_id: int, pack: Callable[[Any], bytes], index: int, reliable: bool
+) -> Callable[..., bool]:
+    """Return the method of a Connection that sends a message: puts it into the box with that index."""
+    lines, names = _packing(message_class, type_id, pack, "_self._limits")
+    too_large = "" if reliable else f" or _len(_data) > _outbox.most[{index}]"
+    lines += [
+        "_outbox = _self._outbox",
+        "_room = _outbox.room - _len(_data)",
+        f"if _room < 0{too_large}:",
+        f"    return _self._spill({index}, _message, _data)",
+        "_outbox.room = _room",
+        f"_box = _outbox.boxes[{index}]",
+        "if not _box:",
+        "    _outbox.wake(_self)",
+        "_box.append(_data)",
+        f"_outbox.kinds[{index}].append(_message)",
+        "return True",
+    ]
+    name = f"net_{message_class.__name__}"
+    function: Callable[..., bool] = _compiled(name, "_self", message_class._fields, lines, names)
+    function.__qualname__ = f"Connection.{name}"
+    function.__doc__ = f"Send ``{signature(message_class)}`` to the remote end; True if it was accepted."
+    return function
+
+
+def encoder(message_class: Any, type_id: int, pack: Callable[[Any], bytes]) -> Callable[..., bytes]:
+    """Return a function from limits and the fields of a message to its bytes, for what is sent to many."""
+    lines, names = _packing(message_class, type_id, pack, "_limits")
+    name = message_class.__name__
+    fields = message_class._fields
+    function: Callable[..., bytes] = _compiled(f"encode_{name}", "_limits", fields, [*lines, "return _data"], names)
+    function.__qualname__ = name  # so Python's own TypeErrors begin with the message
+    return function

@@ -1,0 +1,37 @@
+"""``python -m pygnetic demo``: the arena, from the one source that the documentation shows."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__: list[str] = []
+
+
+def find() -> Path | None:
+    """Return where the arena is: in the installed package, or beside the package in a checkout."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "examples", package.parent / "examples"):
+        if (folder / "arena.py").is_file():
+            return folder / "arena.py"
+    return None
+
+
+def demo(arguments: list[str]) -> Any:
+    """Run the arena with its own arguments; return what ``sys.exit()`` shall get."""
+    path = find()
+    if path is None:
+        return (
+            "The arena is not here. It is in the wheel (pip install 'pygnetic>=2'), and in the folder examples/ of the "
+            "source that pygnetic was copied from."
+        )
+    spec = importlib.util.spec_from_file_location("arena", path)
+    assert spec is not None and spec.loader is not None
+    arena = importlib.util.module_from_spec(spec)
+    # the arena starts more processes, which must find this same pygnetic
+    here = str(Path(__file__).resolve().parent.parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+    sys.argv[0] = "pygnetic demo"
+    spec.loader.exec_module(arena)
+    return arena.main(arguments)

@@ -1,0 +1,523 @@
+"""What Client and Server share: one network adapter, the update loop, the session, deadlines."""
+
+import logging
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from itertools import count
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pygnetic import _session, event, network
+from pygnetic._compiled import signature
+from pygnetic._deadlines import Deadlines
+from pygnetic.connection import CLOSED, CLOSING, CONNECTING, OPEN, Connection
+from pygnetic.errors import DecodeError, DisconnectReason, Reason
+from pygnetic.handler import Handler, Receivers, accepted, misspelt
+from pygnetic.limits import DEFAULT, Limits
+from pygnetic.message import MessageFactory, difference, suggestion
+from pygnetic.network import base
+from pygnetic.network.base import PACKET
+
+__all__: list[str] = []
+
+_logger = logging.getLogger("pygnetic")
+_Self = TypeVar("_Self", bound="Endpoint")  # typing.Self came with Python 3.11
+
+# Seconds between two PINGs: ten of them fit into the idle time.
+_PING_EVERY = 1.0
+# PINGs of so many who joined together are spread over that time, and do not all fall into one frame.
+_SPREAD = 64
+# When an update comes later than so many seconds after the one before, this process slept, and not its peers: the
+# rest of that time does not count as their silence.
+_ASLEEP = 1.0
+# A beginner who forgot update() is told when so many messages wait; a program that sends that many before it first
+# calls update() is told as well, and can ignore it.
+_MANY = 64
+_ADVICE = "call it once a frame, or nothing is sent or received"
+# After a BYE that says that the other program ends, its last packets are given so many seconds to arrive.
+_LAST_WORDS = 0.25
+# Control packets of one peer in one update: an honest one sends two a second, and this process may sleep for a minute.
+_CONTROLS = 256
+
+
+class _Stranger:
+    """A peer that has not been welcomed; it has no Connection and counts as nobody."""
+
+    __slots__ = ("_due", "address", "peer", "refused")
+
+    def __init__(self, peer: Any) -> None:
+        self.peer = peer
+        self.address = peer.address
+        self.refused = False
+        self._due = 0.0
+
+
+class Closed(RuntimeError):
+    """A Client or Server was used after its close()."""
+
+
+class Endpoint:
+    """One end of connections: holds an adapter and does everything in :meth:`update`."""
+
+    _serving = False
+    _elsewhere = ""  # who has what a beginner seeks here
+
+    def __init__(
+        self, address: tuple[str, int] | None, conn_limit: int, n_adapter: Any, limits: Limits | None, options: Any
+    ) -> None:
+        if type(conn_limit) is not int or conn_limit < 1:
+            raise ValueError(f"conn_limit is {conn_limit!r}; it is the number of connections, 1 or more")
+        chosen = network.current_adapter() if n_adapter is None else network.get_adapter(n_adapter)
+        adapter_class = network.adapter_class(chosen)
+        check_options(type(self), adapter_class, options)
+        #: The limits on what a connection may send, hold and take.
+        self.limits = limits or DEFAULT
+        #: How many connections there can be.
+        self.conn_limit = conn_limit
+        self._adapter: Any = adapter_class(address, conn_limit, limits=self.limits, **options)
+        self._clock: Callable[[], float] = self._adapter.clock
+        self._closed = False
+        self._updating = 0  # the thread that is in update()
+        self._updated = False  # update() was ever called
+        self._connections: dict[Any, Connection] = {}  # by peer, until CLOSED was dispatched
+        self._strangers: OrderedDict[Any, _Stranger] = OrderedDict()
+        self._outgoing: list[Connection] = []  # have something in their boxes
+        self._ready: deque[Connection] = deque()  # have something to dispatch
+        self._deadlines = Deadlines()
+        self._ids = count(1)
+        self._controls: dict[Any, int] = {}  # control packets of each peer in this update
+        self._receiver_tables: weakref.WeakKeyDictionary[type, Receivers] = weakref.WeakKeyDictionary()
+        self._last_awake = self._clock()  # in update() or connect()
+        self._replied = False  # control packets wait for a flush
+        self._slept = 0.0  # seconds that nobody called update(), which are not a peer's silence
+        self._proxy = weakref.proxy(self)
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    if not TYPE_CHECKING:  # or type checkers would believe that there is everything
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):  # a property of yours, and in it something else is missing
+                return object.__getattribute__(self, name)
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            ours = name.startswith("_") or name in ("address", "conn_limit", "limits")
+            if ours and "_adapter" not in self.__dict__:
+                text += "; an __init__() of your own must call super().__init__() first"
+            elif name.startswith("net_") or hasattr(Connection, name):
+                text += f"; {self._elsewhere}"
+            raise AttributeError(text, name=name, obj=self)
+
+    # -- what a connection asks of its parent
+
+    def _next_id(self) -> int:
+        return next(self._ids)
+
+    def _receivers(self, handler_class: type[Handler], messages: list[str]) -> Receivers:
+        table = self._receiver_tables.get(handler_class)
+        if table is None:
+            table = self._receiver_tables[handler_class] = Receivers(handler_class)
+            known = ["net_" + name for name in messages]
+            for name in dir(handler_class):
+                if name.startswith("net_") and name not in known:
+                    text = "%s.%s() will not be called: no message has that name%s"
+                    _logger.warning(text, handler_class.__name__, name, suggestion(name, known))
+            for name, near in misspelt(handler_class):
+                text = "%s.%s() will not be called by the library; did you mean %r?"
+                _logger.warning(text, handler_class.__name__, name, near)
+        return table
+
+    def _held(self, messages: int) -> None:
+        """A connection that is not open yet has accepted so many messages."""
+        if messages == _MANY and not self._updated:
+            text = "%d messages wait: %s.update() was never called; %s"
+            _logger.warning(text, messages, type(self).__name__, _ADVICE)
+
+    def _full(self) -> bool:
+        if len(self._connections) < self.conn_limit:
+            return False  # without a look at each: 60 us for everyone of a thousand who join
+        return sum(connection._state < CLOSING for connection in self._connections.values()) >= self.conn_limit
+
+    def _closing(self, connection: Connection) -> None:
+        self._deadlines.set(connection, self._clock() + self.limits.close_time)
+
+    # -- the loop
+
+    def handle_error(self, connection: Connection, error: Exception) -> None:
+        """Called when a handler raised; raises the error out of ``update()`` unless you override it.
+
+        :param connection: whose message or happening the handler got.
+        :param error: what it raised. Whatever you do, nothing else is lost: the next ``update()`` goes on.
+        """
+        raise error
+
+    def update(self, timeout: float = 0) -> None:
+        """Send, receive, and call handlers; call it once a frame.
+
+        :param timeout: how long to wait for something to arrive, in ms; 0 returns at once.
+        :raises RuntimeError: called from within a handler, or after ``close()``.
+
+        Exceptions that your handlers raise come out of here (see :meth:`handle_error`).
+        """
+        if self._updating:
+            self._refuse_other_thread("update")
+            raise RuntimeError("update() was called from inside a handler; call it only in your main loop")
+        if self._closed:
+            raise Closed(f"this {type(self).__name__} is closed; make a new one")
+        self._updating = get_ident()
+        self._updated = True
+        try:
+            if self._outgoing:
+                self._flush()
+            timeout = self._bounded(timeout) if timeout > 0 else 0
+            events = self._adapter.poll(timeout)
+            now = self._clock()
+            self._awake(now, timeout / 1000)
+            if events:
+                self._take(events, now)
+            if self._deadlines.next <= now:
+                self._judge(now)
+            if self._ready:
+                self._dispatch()
+        finally:
+            self._updating = 0
+            if (self._outgoing or self._replied) and not self._closed:
+                self._replied = False
+                self._flush()
+                self._adapter.flush()
+
+    def _awake(self, now: float, waited: float = 0.0) -> None:
+        """Take note that this process is awake; if it slept, whoever was to answer gets that time on top.
+
+        :param waited: seconds that it waited for the network.
+        """
+        slept = now - self._last_awake - waited - _ASLEEP
+        self._last_awake = now
+        if slept > 0:
+            self._slept += slept
+            for connection in self._connections.values():
+                if connection._state != OPEN:  # who is open is judged by when it was heard
+                    self._deadlines.set(connection, connection._due + slept)
+
+    def _refuse_other_thread(self, name: str) -> None:
+        """:raises RuntimeError: another thread is in update()."""
+        if self._updating and self._updating != get_ident():
+            raise RuntimeError(
+                f"{name}() was called while another thread is in update(); use a {type(self).__name__} in one thread "
+                "only, and hand things over with a queue.Queue"
+            )
+
+    def _bounded(self, timeout: float) -> float:
+        """Return how many ms a poll may wait: no deadline is missed, and nothing that is there already waits."""
+        if self._ready:
+            return 0
+        return max(0.0, min(timeout, (self._deadlines.next - self._clock()) * 1000))
+
+    def _flush(self) -> None:
+        # the same list goes on: each connection has its bound append()
+        for connection in self._outgoing:
+            refused = connection._outbox.flush()
+            if refused:
+                connection._overload(refused)
+        self._outgoing.clear()
+
+    def _take(self, events: Iterable[base.Event], now: float) -> None:
+        """Sort what the adapter brought; no user code runs here."""
+        if self._controls:
+            self._controls.clear()
+        find = self._connections.get
+        ready = self._ready
+        heard = now - self._slept
+        for kind, peer, packet, info in events:
+            connection = find(peer)
+            if connection is None:
+                self._take_stranger(kind, peer, packet, info, now)
+            elif kind == PACKET:
+                inbox = connection._inbox
+                inbox.heard = heard
+                if packet and packet[0] == _session.MARK:
+                    if connection._state < CLOSING:
+                        self._take_control(connection, packet, now)
+                elif inbox.open and inbox.put(packet, info):
+                    if not inbox.queued:
+                        inbox.queued = True
+                        ready.append(connection)
+                else:
+                    connection._receive(packet, info)
+            elif kind == base.CLOSED:
+                if not connection._inbox.open:  # never welcomed: what came is nobody's
+                    connection._inbox.drop()
+                connection._gone = info
+                connection._outbox.shut()
+                self._wake(connection)
+            else:
+                self._opened(connection)
+
+    def _take_control(self, connection: Connection, packet: bytes, now: float) -> None:
+        if self._is_flood(connection._peer):
+            connection._flooded(f"more than {_CONTROLS} control packets came at once")
+            return
+        try:
+            self._control(connection, packet, now)
+        except DecodeError as error:
+            connection._close(Reason(DisconnectReason.PROTOCOL_ERROR, _session.printable(str(error))))
+
+    def _is_flood(self, peer: Any) -> bool:
+        """Count a control packet, which nothing else bounds; True if the peer sent too many of them in this update."""
+        self._controls[peer] = count = self._controls.get(peer, 0) + 1
+        return count > _CONTROLS
+
+    def _wake(self, connection: Connection) -> None:
+        if not connection._inbox.queued:
+            connection._inbox.queued = True
+            self._ready.append(connection)
+
+    def _dispatch(self) -> None:
+        """Call user code: each connection that has something gets a turn, and who raised goes last next time."""
+        post = event.post
+        ready, handle_error = self._ready, self.handle_error
+        for _ in range(len(ready)):
+            connection = ready.popleft()
+            inbox = connection._inbox
+            inbox.queued = False
+            done = False
+            try:
+                done = inbox.dispatch(connection, post, handle_error)
+                if done and connection._gone is not None:
+                    self._finish(connection)
+            finally:
+                if not done and connection._state != CLOSED:
+                    self._wake(connection)
+            if self._closed:
+                return
+
+    def _finish(self, connection: Connection) -> None:
+        """The adapter said CLOSED and the last message was dispatched: end the connection."""
+        if connection._state == CLOSED:
+            return
+        self._forget(connection)
+        connection._inbox.call_each("on_disconnect")
+        self._post_gone(connection)
+        try:
+            connection._inbox.run_calls(connection, self.handle_error)
+        finally:
+            if connection._inbox.calls:
+                self._wake(connection)
+
+    def _post_gone(self, connection: Connection) -> None:
+        if event.post is not None:
+            event.post(event.NET_DISCONNECTED, connection, reason=connection.reason)
+
+    def _forget(self, connection: Connection) -> None:
+        if connection.reason is None:
+            code = connection._gone or DisconnectReason.LOST
+            connection.reason = Reason(code, self._explain(connection, code))
+        connection._state = CLOSED
+        connection._due = 0.0
+        connection._outbox.shut()
+        connection._inbox.drop()
+        self._connections.pop(connection._peer, None)
+
+    def _explain(self, connection: Connection, code: DisconnectReason) -> str:
+        title = self._adapter.title
+        if code == DisconnectReason.UNREACHABLE:
+            other = "enet" if "socket" in title else "socket"
+            return (
+                f"nobody answered at {base.written(connection.address)} over {title}; is the server running, is the "
+                f"port open in its firewall, and is the server not on the {other} adapter?"
+            )
+        if code == DisconnectReason.PROTOCOL_ERROR:
+            return f"a packet over {self.limits.packet_size} bytes (Limits.packet_size), or none of ours, came"
+        if connection._state == CONNECTING:
+            return (
+                "the other end hung up before it let us in; is it a pygnetic server, and was update() called within "
+                "5 s of connect()?"
+            )
+        return "the connection broke, or the other program ended without a word"
+
+    # -- the session
+
+    def _opened(self, connection: Connection) -> None:
+        """The adapter can send to a peer that we connected to: say HELLO."""
+        self._replied = True
+        factory = connection._factory
+        connection._peer.send(_session.hello(factory.get_hash(), factory.s_adapter.wire_name))
+
+    def _control(self, connection: Connection, packet: bytes, now: float) -> None:
+        """:raises DecodeError: it is no control packet, or not one that belongs here."""
+        self._replied = True
+        kind = packet[1] if len(packet) > 1 else 0
+        if kind == _session.PING:
+            if connection._state != CLOSING:
+                connection._peer.send(_session.pong(packet), reliable=False)
+        elif kind == _session.PONG:
+            rtt = _session.read_pong(packet, now)
+            connection._meter.answered(_session.stamp(packet), rtt * 1000)
+        elif kind == _session.BYE:
+            farewell = _session.read_bye(packet)
+            if connection.reason is None:
+                connection.reason = farewell.reason
+                self._deadlines.set(connection, now + (_LAST_WORDS if farewell.final else self.limits.close_time))
+        elif connection._awaits_welcome() and kind == _session.WELCOME and len(packet) == 2:
+            self._begin(connection, now)
+        elif connection._awaits_welcome() and kind == _session.REFUSE:
+            refusal = _session.read_refuse(packet)
+            connection.reason = refusal.reason
+            if refusal.description:
+                text = difference(refusal.description, connection._factory.description())
+                connection.reason = Reason(refusal.reason.code, _session.printable(text))
+            self._deadlines.set(connection, now + self.limits.close_time)
+        elif connection._state < CLOSING:
+            raise DecodeError(f"control packet {kind} does not belong here")
+
+    def _begin(self, connection: Connection, now: float) -> None:
+        """A connection is open: from now on it is the user's."""
+        connection._state = OPEN
+        connection._inbox.open = True
+        connection._inbox.heard = now - self._slept
+        self._deadlines.set(connection, now + connection.id % _SPREAD / _SPREAD * _PING_EVERY)
+        connection._outbox.open()
+        connection._inbox.calls.append(lambda: self._welcomed(connection))
+        if connection._outbox.messages:
+            self._outgoing.append(connection)
+        self._wake(connection)
+
+    def _welcomed(self, connection: Connection) -> None:
+        """Tell the user of a new connection; runs in the dispatch."""
+        if event.post is not None:
+            event.post(event.NET_CONNECTED, connection)
+        connection._inbox.call_each("on_connect")
+
+    def _take_stranger(self, kind: int, peer: Any, packet: bytes, info: Any, now: float) -> None:
+        """A client has no strangers; what a peer it dropped still sends is nobody's."""
+
+    # -- deadlines
+
+    def _judge(self, now: float) -> None:
+        """Do what is due: PINGs, and those who took too long. After poll(), so that nobody pays for our sleep."""
+        for target in self._deadlines.take(now):
+            if isinstance(target, _Stranger):
+                self._expire(target)
+            elif target._state == OPEN and target.reason is None:
+                self._keep_in_touch(target, now)
+            elif target._state == CONNECTING and target.reason is None:
+                unreachable = DisconnectReason.UNREACHABLE
+                target.reason = Reason(unreachable, self._explain(target, unreachable))
+                target._peer.abort()
+            elif target._state != CLOSED:
+                target._peer.abort()
+
+    def _expire(self, stranger: _Stranger) -> None:
+        stranger.peer.abort()
+
+    def _keep_in_touch(self, connection: Connection, now: float) -> None:
+        silent = now - self._slept - connection._inbox.heard
+        if silent >= self.limits.idle_time:
+            text = f"nothing was heard for {silent:.0f} s (Limits.idle_time)"
+            connection._close(Reason(DisconnectReason.TIMEOUT, text), now=True)
+            return
+        self._replied = True
+        ping = _session.ping(now)
+        connection._peer.send(ping, reliable=False)
+        connection._meter.pinged(_session.stamp(ping), now, connection._totals())
+        self._deadlines.set(connection, now + _PING_EVERY)
+
+    # -- the end
+
+    def close(self) -> None:
+        """Say goodbye, call every ``on_disconnect()``, free the port; never waits. Harmless when repeated."""
+        if self._closed:
+            return
+        self._refuse_other_thread("close")
+        self._flush()
+        self._check_updated()
+        connections = list(self._connections.values())
+        for connection in connections:
+            self._last_words(connection)
+        self._closed = True
+        self._adapter.close()
+        errors: list[Exception] = []
+        # of who is CLOSED and still here, one handler raised in on_disconnect() and others are to be told
+        for connection in connections + [left for left in self._ready if left._state == CLOSED]:
+            if connection._state != CLOSED:
+                self._forget(connection)
+                connection._inbox.call_each("on_disconnect")
+                self._post_gone(connection)
+            while connection._inbox.calls:
+                try:
+                    connection._inbox.run_calls(connection, self.handle_error)
+                except Closed:
+                    pass  # a handler that always connects again
+                except Exception as error:  # the others are told all the same
+                    errors.append(error)
+        self._strangers.clear()
+        self._ready.clear()
+        self._deadlines.clear()
+        for left_out in errors[1:]:  # only one can be raised
+            _logger.error("close(): another handler raised in on_disconnect()", exc_info=left_out)
+        if errors:
+            raise errors[0]
+
+    def _check_updated(self) -> None:
+        waiting = sum(connection._outbox.messages for connection in self._connections.values())
+        if waiting and not self._updated:
+            what = "1 message was" if waiting == 1 else f"{waiting} messages were"
+            _logger.warning("%s not sent: %s.update() was never called; %s", what, type(self).__name__, _ADVICE)
+
+    def __del__(self) -> None:
+        # who forgot update() has often forgotten close(); a Client that could not be made has nothing to say
+        if not self.__dict__.get("_closed", True):
+            self._check_updated()
+
+    def _last_words(self, connection: Connection) -> None:
+        if connection._state == OPEN and connection._gone is None:
+            code = DisconnectReason.KICKED if self._serving else DisconnectReason.CLOSED
+            text = "the server was closed" if self._serving else "the client was closed"
+            connection._peer.send(_session.bye(Reason(code, text), final=True))
+        connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
+
+
+def factory_of(given: Any, owner: Any) -> MessageFactory:
+    """Return the message factory to use: the one given, or the owner's.
+
+    :raises TypeError: it is none.
+    """
+    factory = owner.message_factory if given is None else given
+    if not isinstance(factory, MessageFactory):
+        hint = "; call it to make one" if isinstance(factory, type) else ""
+        raise TypeError(f"message_factory must be a MessageFactory, not {factory!r}{hint}")
+    return factory
+
+
+def check_options(owner: Callable[..., Any], function: Callable[..., Any], options: dict[str, Any]) -> None:
+    """Refuse keywords that a network adapter does not know, in terms of what the user has called.
+
+    :raises TypeError: there is one; the text names it.
+    """
+    if not options:
+        return
+    import inspect
+
+    taken = accepted(function, options, 2)  # two are the address, or host and port
+    for name in options:
+        if name not in taken:
+            known = [*inspect.signature(owner).parameters, *list(inspect.signature(function).parameters)[2:]]
+            raise TypeError(f"{owner.__name__}() does not know {name!r}" + suggestion(name, known))
+
+
+def check_width(factory: MessageFactory, limits: Limits) -> None:
+    """Refuse a message with so many fields that every receiver would refuse it.
+
+    :raises ValueError: there is one; the text names it.
+    """
+    for message_class in factory.classes:
+        fields = len(message_class._fields)
+        if fields + 1 > limits.container:  # beside its fields a message has its type
+            raise ValueError(
+                f"{signature(message_class)} has {fields} fields; a message can have {limits.container - 1} "
+                "(Limits.container)"
+            )

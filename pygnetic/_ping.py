@@ -1,0 +1,348 @@
+"""``python -m pygnetic ping``: does a server answer, over which adapter, how fast, and if not, why not.
+
+Everything here yields lines of text; :mod:`pygnetic.__main__` prints them.
+"""
+
+import contextlib
+import socket
+from collections.abc import Generator, Iterable
+from typing import Any
+
+from pygnetic import _session, network
+from pygnetic.errors import DecodeError, DisconnectReason
+from pygnetic.limits import DEFAULT
+from pygnetic.network import base
+
+__all__: list[str] = []
+
+ANSWERED, SILENT, WRONG, REFUSING = range(4)  # the exit codes
+
+# A server drops who has said no HELLO for Limits.connect_time, 5 s: connect again before that.
+_AGE = DEFAULT.connect_time - 1.0
+# ENet ignores it, and so does every other protocol that we know: it only asks whether somebody listens.
+_NOTHING = b"\x0f\xff\x00"
+_LISTED = 200  # lines of a stranger's description
+_PROTOCOLS = {"enet": "UDP", "socket": "TCP"}
+_NO_WORD = "no answer, and no word why"
+
+Lines = Generator[str, None, int]
+
+
+class Line:
+    """One adapter's way to a server.
+
+    :param name: the adapter's.
+    :raises ImportError: its library is missing.
+    :raises OSError: the host does not resolve for it.
+    """
+
+    def __init__(self, name: str, host: str, port: int) -> None:
+        self.name = name
+        self.target = host, port
+        self.adapter: Any = network.adapter_class(network._shelf.load(name))(limits=DEFAULT)
+        self.title: str = self.adapter.title
+        self.opened = self.closed = False
+        self.packets: list[bytes] = []
+        try:
+            self.connect()
+        except OSError:
+            self.adapter.close()
+            raise
+
+    def connect(self) -> None:
+        """Connect, again if need be."""
+        self.peer = self.adapter.connect(*self.target)
+        self.since = self.adapter.clock()
+        self._new = True
+        self.closed = False
+
+    def poll(self, timeout: float = 0) -> None:
+        """Take what came; wait up to ``timeout`` ms for it."""
+        for kind, peer, packet, _ in self.adapter.poll(timeout):
+            if peer is not self.peer:
+                continue
+            if kind == base.OPENED:
+                self.opened, self._new = True, False
+            elif kind == base.CLOSED:
+                self.closed = True
+            else:
+                self.packets.append(packet)
+
+    def ready(self, seconds: float) -> bool:
+        """Return True when packets can be sent; the connection is renewed before the server drops it."""
+        if self.closed or self.adapter.clock() - self.since > _AGE:
+            self.peer.abort()
+            self.connect()
+        end = self.adapter.clock() + seconds
+        while self._new and not self.closed and (left := end - self.adapter.clock()) > 0:
+            self.poll(left * 1000)
+        return not self._new and not self.closed
+
+    def ping(self, seconds: float) -> float | None:
+        """Return the round-trip time in seconds; None when no answer comes in time."""
+        if not self.ready(seconds):
+            return None
+        clock = self.adapter.clock
+        now = clock()
+        question = _session.ping(now)
+        self.peer.send(question, reliable=False)
+        self.adapter.flush()
+        while not self.closed and (left := now + seconds - clock()) > 0:
+            self.poll(left * 1000)
+            for packet in self.packets:
+                if packet[:2] == bytes((_session.MARK, _session.PONG)) and packet[2:] == question[2:]:
+                    with contextlib.suppress(DecodeError):
+                        return _session.read_pong(packet, clock())
+            self.packets.clear()
+        return None
+
+    def hello(self, seconds: float) -> _session.Refusal | None:
+        """Return how the server refuses a client that has no messages at all; None when it says nothing."""
+        if not self.ready(seconds):
+            return None
+        self.packets.clear()
+        # no serializer has an empty name, so nobody is ever welcomed by this
+        self.peer.send(_session.hello(0, ""))
+        end = self.adapter.clock() + seconds
+        while (left := end - self.adapter.clock()) > 0:
+            self.poll(left * 1000)
+            for packet in self.packets:
+                if packet[:2] == bytes((_session.MARK, _session.REFUSE)):
+                    with contextlib.suppress(DecodeError):
+                        return _session.read_refuse(packet)
+            self.packets.clear()
+            if self.closed:
+                break
+        return None
+
+
+def answers(adapter: str, host: str, port: int, timeout: float) -> bool:
+    """Return True if a server answers a PING over an adapter."""
+    try:
+        line = Line(adapter, host, port)
+    except (ImportError, OSError):
+        return False
+    try:
+        return line.ping(timeout) is not None
+    finally:
+        line.adapter.close()
+
+
+def ping(
+    host: str, port: int, adapters: Iterable[str], count: int, interval: float, timeout: float, hello: bool
+) -> Lines:
+    """Ask a server whether it is there.
+
+    :param count: how many PINGs to send over each adapter that answers.
+    :param interval: seconds between two of them.
+    :param timeout: seconds to wait for an answer.
+    :param hello: ask also which messages the server has.
+    """
+    lines: list[Line] = []
+    knock = _Knock(host, port)
+    trouble: dict[str, str] = {}
+    try:
+        for name in adapters:
+            try:
+                lines.append(Line(name, host, port))
+            except ImportError as error:
+                trouble[name] = f"not tried: {error}"
+            except OSError as error:
+                if name == "enet" and _resolves(host, port):
+                    trouble[name] = f"not tried: ENet knows IPv4 only, and {host} has no IPv4 address"
+                else:
+                    yield error.strerror or str(error)
+                    return WRONG
+        if not lines:
+            yield from (f"{name}: {text}" for name, text in trouble.items())
+            return WRONG
+        where = " and ".join(line.title for line in lines)
+        yield f"PING {host} port {port} over {where}"
+        answering = _who_answers(lines, knock, timeout)
+        for line in answering:
+            yield from _series(line, count, interval, timeout)
+        for line in lines:
+            if line not in answering:
+                trouble[line.name] = _silence(line, knock)
+        yield from (f"{name}: {text}" for name, text in trouble.items())
+        yield ""
+        yield from _verdict(host, port, [line.name for line in answering], trouble, knock)
+        if not answering:
+            return SILENT
+        if hello:
+            yield ""
+            return (yield from _interview(answering[0], timeout))
+        yield "With --hello I also ask which messages it expects, and whether it is full."
+        return ANSWERED
+    finally:
+        knock.close()
+        for line in lines:
+            line.adapter.close()
+
+
+class _Knock:
+    """Asks the operating system what it knows: does the other machine say "nobody here", or nothing at all?"""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # ENet knows IPv4 only
+        self._address = host, port
+        self._refused = False
+        with contextlib.suppress(OSError):
+            ipv4 = socket.AF_INET
+            address = base.resolve(host, port, DEFAULT.resolve_time, kind=socket.SOCK_DGRAM, family=ipv4)[0][1]
+            self._socket.setblocking(False)
+            self._socket.connect(address)
+            self._socket.send(_NOTHING)
+
+    def udp_refused(self) -> bool:
+        """Return True if that machine says that nobody listens on the UDP port."""
+        try:
+            self._socket.recv(1)
+        except ConnectionError:
+            self._refused = True
+        except OSError:
+            pass
+        return self._refused
+
+    def tcp_refused(self) -> bool:
+        """Return True if that machine says that nobody listens on the TCP port."""
+        try:
+            socket.create_connection(self._address, 1.0).close()
+        except ConnectionRefusedError:
+            return True
+        except (OSError, UnicodeError):
+            pass
+        return False
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _resolves(host: str, port: int) -> bool:
+    with contextlib.suppress(OSError):
+        return bool(base.resolve(host, port, DEFAULT.resolve_time, kind=socket.SOCK_STREAM))
+    return False
+
+
+def _who_answers(lines: list[Line], knock: "_Knock", timeout: float) -> list[Line]:
+    """Return the lines over which a first PING comes back; all are asked at the same time."""
+    asked: set[str] = set()
+    answering: list[Line] = []
+    clock = lines[0].adapter.clock
+    end = clock() + timeout
+    waiting = list(lines)
+    while waiting and clock() < end:
+        for line in list(waiting):
+            line.poll(5)
+            if line.opened and line.name not in asked:
+                asked.add(line.name)
+                line.peer.send(_session.ping(line.adapter.clock()), reliable=False)
+                line.adapter.flush()
+            if any(packet[:2] == bytes((_session.MARK, _session.PONG)) for packet in line.packets):
+                answering.append(line)
+                waiting.remove(line)
+            elif line.closed or (line.name == "enet" and knock.udp_refused()):
+                waiting.remove(line)
+    return [line for line in lines if line in answering]
+
+
+def _series(line: Line, count: int, interval: float, timeout: float) -> Generator[str, None, None]:
+    """PING over and over, and say how long it took."""
+    times: list[float] = []
+    due = line.adapter.clock()
+    for number in range(1, count + 1):
+        while (left := due - line.adapter.clock()) > 0:
+            line.poll(left * 1000)
+        due += interval
+        took = line.ping(timeout)
+        if took is None:
+            yield f"{line.title}: number {number}: no answer within {timeout:g} s"
+        else:
+            times.append(took * 1000)
+            yield f"{line.title}: number {number}: {took * 1000:.2f} ms"
+    lost = (count - len(times)) / count
+    text = f"{line.title}: {count} sent, {len(times)} came back, {lost:.0%} lost"
+    if times:
+        low, mean, high = min(times), sum(times) / len(times), max(times)
+        text += f"; round trip min/avg/max = {low:.2f}/{mean:.2f}/{high:.2f} ms"
+    yield text
+
+
+def _silence(line: Line, knock: _Knock) -> str:
+    if line.opened:
+        return (
+            "something accepts connections there but does not answer: another program, or a server that does not "
+            "call update()"
+        )
+    refused = knock.udp_refused() if line.name == "enet" else knock.tcp_refused()
+    protocol = line.title.partition(" ")[0]
+    if refused:
+        return f"no answer: that computer says that nobody listens on {protocol} port {line.target[1]}"
+    return _NO_WORD
+
+
+def _verdict(
+    host: str, port: int, answering: list[str], trouble: dict[str, str], knock: _Knock
+) -> Generator[str, None, None]:
+    """Say what it means and what to do."""
+    if answering == ["socket"]:
+        untried = trouble.get("enet", "not tried").startswith("not tried")
+        yield f"The server answers over TCP{'' if untried else ' but not over UDP'}: it is on the socket adapter."
+        yield "Clients reach it with n_module='socket' in init(), or n_adapter='socket' in Client()."
+    elif answering == ["enet"]:
+        untried = "socket" not in trouble
+        yield f"The server answers over UDP{'' if untried else ' but not over TCP'}: it is on the enet adapter."
+        yield "Clients reach it with the default, if they have ENet: pip install pyenet-vladfi"
+    elif answering:
+        yield "Servers answer over both, UDP (enet) and TCP (socket)."
+    elif any("something accepts" in text for text in trouble.values()):
+        yield f"Port {port} of {host} is in use, but no pygnetic server answers. Is it the right port?"
+    elif any("nobody listens" in text for text in trouble.values()):
+        silent = [_PROTOCOLS[name] for name, text in trouble.items() if text == _NO_WORD]
+        refused = [_PROTOCOLS[name] for name, text in trouble.items() if "nobody listens" in text]
+        if silent:
+            other = silent[0]
+            yield f"{host} is there, but nobody listens on {refused[0]}, and over {other} nothing came back."
+            yield "One of these:"
+            yield "  - the server does not run, or has another port;"
+            yield f"  - a firewall drops {other}, or a router does not forward {other} port {port};"
+            yield "  - the server hangs: it must call update() again and again."
+            return
+        if len(refused) == 1:  # the other adapter may have one
+            yield f"{host} is there, but nobody listens on {refused[0]} port {port}. Is the server running?"
+        else:
+            yield f"{host} is there, but no server on port {port}. Is it running? Is it the right port?"
+        yield "A server on '127.0.0.1' or 'localhost' hears its own computer only; on '' it hears everybody."
+    else:
+        yield f"Nothing came back from {host}. One of these:"
+        yield "  - the address is wrong, or that computer is off or in another network;"
+        yield f"  - a firewall drops what comes to port {port}: it must let in UDP for enet, TCP for socket;"
+        yield f"  - it is behind a router that does not forward port {port} to it;"
+        yield "  - the server hangs: it must call update() again and again."
+    if not answering and trouble.get("enet", "").startswith("not tried"):
+        yield "UDP was not tried (see above): a server on the enet adapter cannot be seen from here."
+    if not answering and len(trouble) == 1:
+        tried, other = ("enet", "socket") if "enet" in trouble else ("socket", "enet")
+        told = f"a server on the {other} adapter cannot be seen so"
+        yield f"{_PROTOCOLS[other]} was not tried (--adapter {tried}): {told}."
+
+
+def _interview(line: Line, timeout: float) -> Lines:
+    """Say what the server would refuse."""
+    refusal = line.hello(timeout)
+    if refusal is None:
+        yield "It does not say which messages it has."
+        return SILENT
+    code, text = refusal.reason
+    if code == DisconnectReason.SCHEMA_MISMATCH:
+        serializer, *messages = refusal.description.split("\n")
+        yield f"The server packs with {_session.printable(serializer)} and has these messages, in this order:"
+        yield from (f"  {_session.printable(message)}" for message in messages[:_LISTED])
+        yield "It refuses clients that registered others, or the same in another order (SCHEMA_MISMATCH)."
+        if "full" not in text:
+            yield "It is not full."
+            return ANSWERED
+        yield f"Now it refuses everybody: {text.partition('; ')[2] or text} (SERVER_FULL)."
+    else:
+        yield f"The server refuses: {refusal.reason}"
+    return REFUSING

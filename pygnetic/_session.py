@@ -1,0 +1,170 @@
+"""The control packets: how two ends agree to talk, keep in touch and part. Bytes in, bytes out; no I/O.
+
+A packet whose first byte is 0xC1 is one of these: no MessagePack and no JSON text begins so. ``doc/protocol.rst``
+shows every byte.
+"""
+
+import struct
+from typing import NamedTuple
+
+from pygnetic.errors import DecodeError, DisconnectReason, Reason
+
+__all__: list[str] = []
+
+MARK = 0xC1
+VERSION = 1
+
+HELLO, WELCOME, REFUSE, PING, PONG, BYE = range(1, 7)
+
+# An application's HELLO bytes, a reason's text, a description of messages: a stranger may not make us hold more.
+MAX_APPLICATION = 1024
+MAX_TEXT = 1024
+MAX_DESCRIPTION = 16384
+
+_HELLO = struct.Struct("!BBBIB")  # mark, kind, version, schema hash, length of the wire name
+_PING = struct.Struct("!BBQ")  # mark, kind, the sender's clock in microseconds
+_REASON = struct.Struct("!BBBH")  # mark, kind, code, length of the text
+_LENGTH = struct.Struct("!H")
+
+
+class Hello(NamedTuple):
+    """What a client says first."""
+
+    version: int
+    schema_hash: int
+    wire_name: str
+    application: bytes = b""
+
+
+class Refusal(NamedTuple):
+    """Why a server does not welcome a client."""
+
+    reason: Reason
+    description: str = ""
+
+
+class Farewell(NamedTuple):
+    """Why the other end is about to close."""
+
+    reason: Reason
+    final: bool = False
+
+
+def hello(schema_hash: int, wire_name: str, application: bytes = b"") -> bytes:
+    """Return the packet a client says first."""
+    name = wire_name.encode()
+    header = _HELLO.pack(MARK, HELLO, VERSION, schema_hash, len(name))
+    return header + name + _LENGTH.pack(len(application)) + application
+
+
+def read_hello(packet: bytes) -> Hello:
+    """:raises DecodeError: it is no HELLO. A HELLO of another version is read no further than its version."""
+    try:
+        _, _, version, schema_hash, length = _HELLO.unpack_from(packet)
+        if version != VERSION:
+            return Hello(version, 0, "")
+        start = _HELLO.size + length
+        name = packet[_HELLO.size : start].decode()
+        (size,) = _LENGTH.unpack_from(packet, start)
+    except (struct.error, UnicodeDecodeError) as error:
+        raise DecodeError(f"no HELLO: {error}") from None
+    application = packet[start + _LENGTH.size :]
+    if len(application) != size or size > MAX_APPLICATION:
+        raise DecodeError("no HELLO: its length is wrong")
+    return Hello(version, schema_hash, name, application)
+
+
+def welcome() -> bytes:
+    """Return the packet that lets a client in."""
+    return bytes((MARK, WELCOME))
+
+
+def _cut(text: str, limit: int) -> bytes:
+    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore").encode()
+
+
+def _with_reason(kind: int, reason: Reason) -> bytes:
+    text = _cut(reason.text, MAX_TEXT)
+    return _REASON.pack(MARK, kind, reason.code, len(text)) + text
+
+
+def _read_reason(packet: bytes) -> tuple[Reason, bytes]:
+    try:
+        _, _, code, length = _REASON.unpack_from(packet)
+        end = _REASON.size + length
+        if length > MAX_TEXT or len(packet) < end:
+            raise DecodeError("its length is wrong")
+        return Reason(DisconnectReason(code), printable(packet[_REASON.size : end].decode())), packet[end:]
+    except (struct.error, ValueError) as error:
+        raise DecodeError(f"no REFUSE or BYE: {error}") from None
+
+
+def refuse(reason: Reason, description: str = "") -> bytes:
+    """Return the packet that sends a client away; the description tells it which messages the server has."""
+    text = _cut(description, MAX_DESCRIPTION)
+    return _with_reason(REFUSE, reason) + _LENGTH.pack(len(text)) + text
+
+
+def read_refuse(packet: bytes) -> Refusal:
+    """:raises DecodeError: it is no REFUSE."""
+    reason, rest = _read_reason(packet)
+    if len(rest) < _LENGTH.size:
+        raise DecodeError("no REFUSE: it ends early")
+    (size,) = _LENGTH.unpack_from(rest)
+    if size > MAX_DESCRIPTION or len(rest) != _LENGTH.size + size:
+        raise DecodeError("no REFUSE: its length is wrong")
+    try:
+        return Refusal(reason, rest[_LENGTH.size :].decode())
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"no REFUSE: {error}") from None
+
+
+def bye(reason: Reason, final: bool = False) -> bytes:
+    """Return the packet that says why the sender is about to close.
+
+    :param final: nothing follows, not even the adapter's own goodbye.
+    """
+    return _with_reason(BYE, reason) + bytes((final,))
+
+
+def read_bye(packet: bytes) -> Farewell:
+    """:raises DecodeError: it is no BYE."""
+    reason, rest = _read_reason(packet)
+    if rest not in (b"\0", b"\1"):
+        raise DecodeError("no BYE: its end is wrong")
+    return Farewell(reason, rest == b"\1")
+
+
+def ping(now: float) -> bytes:
+    """Return a PING that carries the sender's clock, in seconds."""
+    return _PING.pack(MARK, PING, int(now * 1e6) & 0xFFFFFFFFFFFFFFFF)
+
+
+def pong(packet: bytes) -> bytes:
+    """Return the answer to a PING: the same clock.
+
+    :raises DecodeError: it is no PING.
+    """
+    if len(packet) != _PING.size:
+        raise DecodeError("no PING: its length is wrong")
+    return bytes((MARK, PONG)) + packet[2:]
+
+
+def stamp(packet: bytes) -> int:
+    """Return the clock that a PING or PONG of the right length carries, in microseconds."""
+    return int(_PING.unpack(packet)[2])
+
+
+def read_pong(packet: bytes, now: float) -> float:
+    """Return the round-trip time in seconds; to be believed only if a PING with this :func:`stamp` was sent.
+
+    :raises DecodeError: it is no PONG.
+    """
+    if len(packet) != _PING.size:
+        raise DecodeError("no PONG: its length is wrong")
+    return max(now - stamp(packet) / 1e6, 0.0)
+
+
+def printable(text: str, limit: int = 400) -> str:
+    """Return a stranger's text fit for a terminal: no control characters, no more than ``limit`` characters."""
+    return "".join(c if c.isprintable() else " " for c in text[:limit])

@@ -1,0 +1,86 @@
+"""The end that connects."""
+
+from typing import Any
+
+from pygnetic import message
+from pygnetic._endpoint import Closed, Endpoint, check_options, check_width, factory_of
+from pygnetic.connection import Connection
+from pygnetic.limits import Limits
+from pygnetic.message import MessageFactory
+
+__all__ = ["Client"]
+
+
+class Client(Endpoint):
+    """Connects to servers.
+
+    :param conn_limit: how many connections it can have at a time.
+    :param message_factory: knows the messages, unless ``connect()`` is given another.
+    :param n_adapter: the network adapter: a name, a list of names, or one of your own; by default the one that
+        ``pygnetic.init()`` selects.
+    :param limits: what a connection may send, hold and take; a :class:`~pygnetic.limits.Limits`.
+    :param adapter_options: options of the network adapter.
+    :raises ImportError: no adapter is usable; the text has the pip line.
+
+    ::
+
+        client = pygnetic.client.Client()
+        connection = client.connect("localhost", 10000)
+        while True:
+            client.update()
+    """
+
+    #: The factory for new connections; a subclass can have its own.
+    message_factory = message.message_factory
+
+    _elsewhere = "a connection has it, and connect() returns one"
+
+    def __init__(
+        self,
+        conn_limit: int = 1,
+        *args: Any,
+        message_factory: MessageFactory | None = None,
+        n_adapter: Any = None,
+        limits: Limits | None = None,
+        **adapter_options: Any,
+    ) -> None:
+        if args:
+            raise TypeError(f"Client() takes conn_limit; give {args!r} by name, as options of the network adapter")
+        if message_factory is not None:
+            self.message_factory = factory_of(message_factory, self)
+        super().__init__(None, conn_limit, n_adapter, limits, adapter_options)
+
+    def connect(
+        self, host: str, port: int, message_factory: MessageFactory | None = None, **kwargs: Any
+    ) -> Connection:
+        """Start to connect; ``update()`` does the rest and calls ``on_connect()`` when the server has welcomed us.
+
+        Load your pictures before, not after: a server drops who connects and then says nothing for 5 s
+        (``Limits.connect_time``).
+
+        :param host: a name or an address.
+        :param port: 1 to 65535.
+        :param message_factory: knows the messages of this connection; it is frozen now.
+        :param kwargs: options of the network adapter.
+        :return: the connection; add your handler to it.
+        :raises OSError: the host does not resolve, or the port is none.
+        :raises RuntimeError: there are ``conn_limit`` connections already.
+        """
+        self._refuse_other_thread("connect")
+        if self._closed:
+            raise Closed("this Client is closed; make a new one")
+        if self._full():
+            raise RuntimeError(
+                f"this Client has {self.conn_limit} connections, its limit (conn_limit); disconnect() one first, or "
+                "make the Client with a bigger conn_limit"
+            )
+        check_options(self.connect, self._adapter.connect, kwargs)
+        factory = factory_of(message_factory, self)
+        check_width(factory, self.limits)
+        factory.set_frozen()
+        peer = self._adapter.connect(host, port, **kwargs)
+        now = self._clock()
+        self._awake(now)  # what this process did before is no part of this connection's time
+        connection = self._connections[peer] = Connection(self, peer, factory)
+        self._deadlines.set(connection, now + self.limits.connect_time)
+        return connection

@@ -1,0 +1,117 @@
+"""Objects that messages are delivered to."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+__all__ = ["Handler"]
+
+
+def _takes_what_it_likes(method: Callable[..., None]) -> Callable[..., None]:
+    """Tell a type checker that a method which overrides this one may leave ``**kwargs`` out, as it may."""
+    return method
+
+
+class Handler:
+    """Subclass it and write one method for each message you want to receive.
+
+    A method is called ``net_`` and the name of its message. It gets the message; if it has ``**kwargs`` (or a
+    parameter called ``channel``), it also gets what the network adapter tells about the packet.
+
+    >>> class EchoHandler(Handler):
+    ...     def net_echo(self, message):
+    ...         self.connection.net_echo(message.text)
+    """
+
+    #: Weak proxy to the :class:`~pygnetic.connection.Connection`; set by ``add_handler()``.
+    connection: Any = None
+    #: Weak proxy to the :class:`~pygnetic.server.Server`; None on a client.
+    server: Any = None
+
+    def on_connect(self) -> None:
+        """Called once when the connection is open."""
+
+    def on_disconnect(self) -> None:
+        """Called once when the connection has ended; ``self.connection.reason`` tells why."""
+
+    @_takes_what_it_likes
+    def on_recive(self, message: Any, **kwargs: Any) -> None:
+        """Called for a message that has no ``net_`` method here; calls :meth:`on_receive`.
+
+        The spelling is of 2012, and stays.
+
+        :param message: the received message.
+        :param kwargs: what the network adapter tells: ``channel``.
+        """
+        call(self.on_receive, message, kwargs)
+
+    @_takes_what_it_likes
+    def on_receive(self, message: Any, **kwargs: Any) -> None:
+        """Called for a message that has no ``net_`` method here, unless you wrote ``on_recive``."""
+
+
+def misspelt(handler_class: type[Handler]) -> list[tuple[str, str]]:
+    """Return the ``on_`` methods that look like one of the library's, each with that one's name."""
+    found = []
+    for name in dir(handler_class):
+        if name.startswith("on_") and not hasattr(Handler, name):
+            import difflib  # takes 2 ms to import, and most programs never need it
+
+            # 0.85 takes on_conect and on_connected, and leaves on_collect to the game
+            near = difflib.get_close_matches(name, ("on_connect", "on_disconnect", "on_receive"), 1, 0.85)
+            if near and getattr(handler_class, near[0]) is getattr(Handler, near[0]):
+                found.append((name, near[0]))
+    return found
+
+
+class Receiver(NamedTuple):
+    """How one handler class takes one message class."""
+
+    function: Callable[..., Any]  # called with the handler and the message
+    keywords: bool  # and with the adapter's keywords
+
+
+def accepted(function: Callable[..., Any], keywords: dict[str, Any], given: int) -> dict[str, Any]:
+    """Return those keywords that a function can take beside so many arguments given by position."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some builtins do not tell, deque.append among them
+        return {}
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:given]
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return {key: value for key, value in keywords.items() if key not in positional}
+    named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return {key: value for key, value in keywords.items() if key in named and key not in positional}
+
+
+def call(function: Callable[..., Any], message: Any, keywords: dict[str, Any]) -> None:
+    """Call a handler's method with a message and the keywords that it can take."""
+    function(message, **accepted(function, keywords, 1))
+
+
+def receiver(handler_class: type[Handler], message_name: str) -> Receiver:
+    """Find out once how messages of a name reach handlers of a class."""
+    name = "net_" + message_name
+    if not hasattr(handler_class, name):
+        name = "on_receive" if handler_class.on_recive is Handler.on_recive else "on_recive"
+    if not inspect.isfunction(inspect.getattr_static(handler_class, name)):  # a classmethod, a partial, ...
+        return Receiver(lambda handler, message, **info: call(getattr(handler, name), message, info), True)
+    function = getattr(handler_class, name)
+    # the first two are the handler and the message; "channel" is what every adapter tells
+    takes = accepted(function, {"channel": 0}, 2)
+    if not takes:
+        return Receiver(function, False)
+    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values()):
+        return Receiver(function, True)
+    return Receiver(lambda handler, message, **info: function(handler, message, **accepted(function, info, 2)), True)
+
+
+class Receivers(dict[type, Receiver]):
+    """Which method of one handler class takes which message class; found out once for each pair."""
+
+    def __init__(self, handler_class: type[Handler]) -> None:
+        self._handler_class = handler_class
+
+    def __missing__(self, message_class: type) -> Receiver:
+        found = self[message_class] = receiver(self._handler_class, message_class.__name__)
+        return found

@@ -1,0 +1,324 @@
+"""Messages: what they are called, which fields they have, and how they become bytes."""
+
+import unicodedata
+import zlib
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from pygnetic import serialization
+from pygnetic._compiled import check_fields, explain, maker, signature
+from pygnetic.errors import DecodeError
+from pygnetic.limits import DEFAULT, Limits
+
+__all__ = ["MessageFactory", "message_factory"]
+
+# ENet has a channel for reliable and one for unreliable packets for each of ours, and keeps 80 bytes for each of its.
+_MOST_CHANNELS = 32
+# The 2012 spelling of delivery: ENet's packet flags.
+_FLAGS = {0: (False, True), 1: (True, True), 2: (False, False)}
+
+
+class Delivery(NamedTuple):
+    """How the packets of a message travel."""
+
+    channel: int = 0
+    reliable: bool = True
+    ordered: bool = True
+
+
+class _Entry(NamedTuple):
+    """What a factory knows about one message class."""
+
+    type_id: int
+    params: dict[str, Any]
+    delivery: Delivery
+
+
+def suggestion(wrong: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` if a known name is near."""
+    import difflib  # costs 2 ms to import, and most programs never need it
+
+    near = difflib.get_close_matches(wrong, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def unregistered(message_class: Any, known: Iterable[str], what: str) -> str:
+    """Say why what was given is no message class here, and what to do.
+
+    :param what: what there is none of: "{} is no message class of this factory; register() it first".
+    """
+    name = getattr(message_class, "__name__", repr(message_class))
+    if name in known:
+        return f"this {name} was registered with another MessageFactory; take this one's class, or the name {name!r}"
+    return what.format(name) + suggestion(name, known)
+
+
+class MessageFactory:
+    """Knows the messages of a game: both ends register the same ones in the same order.
+
+    :param s_adapter: the serialization adapter: a name, a list of names, or an adapter of your own. By default the
+        one that ``pygnetic.init()`` selects, fixed when the factory freezes.
+
+    The order of registration is the type of a message on the wire, one small int:
+
+    >>> factory = MessageFactory('json')
+    >>> chat_msg = factory.register('chat_msg', ('player', 'msg'))
+    >>> data = factory.pack(chat_msg('Tom', 'Test message'))
+    >>> data
+    b'[1,"Tom","Test message"]'
+    >>> factory.unpack(data).player
+    'Tom'
+
+    Make more than one when connections have different messages.
+    """
+
+    def __init__(self, s_adapter: Any = None) -> None:
+        self._given = None if s_adapter is None else serialization.get_adapter(s_adapter)
+        self._codec: Any = None  # fixed by set_frozen(), and with it the next
+        self._unpack: Callable[[bytes, Limits], Any] | None = None
+        self._hash: int | None = None
+        self._entries: dict[type, _Entry] = {}
+        self._names: dict[str, Any] = {}
+        self._makers: dict[int, Callable[[Any], Any]] = {}
+        self._types: list[Any] = []
+        #: The subclass of Connection that has a method for each message; made by the connection module.
+        self.connection_class: Any = None
+        #: The distinct ways in which messages of this factory travel.
+        self.deliveries: list[Delivery] = []
+
+    @property
+    def s_adapter(self) -> Any:
+        """The serialization adapter in use."""
+        return self._codec or self._given or serialization.current_adapter()
+
+    @property
+    def frozen(self) -> bool:
+        """True when no message can be added any more."""
+        return self._codec is not None
+
+    def register(self, name: str, field_names: str | Iterable[str] = (), **kwargs: Any) -> Any:
+        """Add a message and return its class, a :func:`namedtuple <collections.namedtuple>`.
+
+        :param name: what the message is called; ``connection.net_<name>()`` sends it.
+        :param field_names: the names of its fields.
+        :param kwargs: how it is delivered: ``reliable`` (True), ``ordered`` (True; False means something for
+            unreliable messages only), ``channel`` (0 to 31), or ENet's ``flags`` as in 2012: 1 (reliable), 0, or 2
+            (unsequenced).
+        :raises ValueError: the name is taken or is no name, or a keyword is unknown.
+        :raises RuntimeError: it is too late, since a Server was made or a Client has connected.
+
+        >>> move = MessageFactory().register('move', ('x', 'y'), reliable=False, channel=1)
+        >>> move(3, 4)
+        move(x=3, y=4)
+        """
+        if self.frozen:
+            raise RuntimeError(
+                f"register({name!r}) comes too late: messages are fixed when a Server is made or a Client connects; "
+                "register all of them before that"
+            )
+        if not isinstance(name, str):
+            raise ValueError(f"register({name!r}, ...): the name of a message is a string; its fields come second")
+        if name in self._names:
+            raise ValueError(f"a message {name!r} is registered already; each name can be used once")
+        delivery = _delivery(name, kwargs)
+        try:
+            message_class: Any = namedtuple(name, field_names)  # type: ignore[misc]
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"register({name!r}, ...): {error}") from None
+        for word in (name, *message_class._fields):
+            if (read := unicodedata.normalize("NFKC", word)) != word:
+                raise ValueError(f"register({name!r}, ...): write {read!r}; Python reads {word!r} as that")
+        if len(message_class._fields) >= DEFAULT.container:  # the type id is an element, too
+            raise ValueError(f"register({name!r}, ...): a message can have {DEFAULT.container - 1} fields")
+        type_id = len(self._types) + 1
+        self._entries[message_class] = _Entry(type_id, dict(kwargs), delivery)
+        self._names[name] = message_class
+        self._makers[type_id] = maker(message_class)
+        self._types.append(message_class)
+        if delivery not in self.deliveries:
+            self.deliveries.append(delivery)
+        return message_class
+
+    def set_frozen(self) -> None:
+        """Fix the messages and the serialization adapter; ``Server()`` and ``Client.connect()`` do it.
+
+        :raises ImportError: no serialization adapter is usable.
+        """
+        if self._codec is None:
+            self._codec = self.s_adapter
+            self._unpack = self._codec.unpack
+
+    def _entry(self, message_class: Any) -> _Entry:
+        try:
+            return self._entries[message_class]
+        except (KeyError, TypeError):
+            text = "{} is no message class of this factory; register() it first"
+            raise ValueError(unregistered(message_class, self._names, text)) from None
+
+    def get_by_name(self, name: str) -> Any:
+        """Return the message class of a name.
+
+        :raises ValueError: there is none.
+        """
+        try:
+            return self._names[name]
+        except (KeyError, TypeError):
+            raise ValueError(f"no message is called {name!r}" + suggestion(str(name), self._names)) from None
+
+    def get_by_type(self, type_id: int) -> Any:
+        """Return the message class of a type id.
+
+        :raises ValueError: there is none.
+        """
+        if type(type_id) is int and 1 <= type_id <= len(self._types):
+            return self._types[type_id - 1]
+        raise ValueError(f"no message has the type id {type_id!r}; there are 1 to {len(self._types)}")
+
+    def get_type_id(self, message_class: Any) -> int:
+        """Return the type id of a message class: 1 for the first that was registered.
+
+        :raises ValueError: the class was not registered here.
+        """
+        return self._entry(message_class).type_id
+
+    def get_params(self, message_class: Any) -> dict[str, Any]:
+        """Return the keywords that a message class was registered with.
+
+        :raises ValueError: the class was not registered here.
+        """
+        return dict(self._entry(message_class).params)
+
+    def get_delivery(self, message_class: Any) -> Delivery:
+        """Return how messages of a class travel.
+
+        :raises ValueError: the class was not registered here.
+        """
+        return self._entry(message_class).delivery
+
+    @property
+    def classes(self) -> list[Any]:
+        """The message classes in the order of their registration."""
+        return list(self._types)
+
+    def description(self) -> str:
+        """Return the serializer's wire name and each message with its id and fields, a line each."""
+        lines = [f"{type_id} {signature(cls)}" for type_id, cls in enumerate(self._types, 1)]
+        return "\n".join([self.s_adapter.wire_name, *lines])
+
+    def get_hash(self) -> int:
+        """Return a number that is the same wherever the same messages are registered in the same order.
+
+        The CRC-32 of :meth:`description`; Python's own ``hash()`` differs in every process.
+        """
+        if not self.frozen:
+            return zlib.crc32(self.description().encode())
+        if self._hash is None:  # every client that joins asks for it
+            self._hash = zlib.crc32(self.description().encode())
+        return self._hash
+
+    def pack(self, message: Any) -> bytes:
+        """Turn a message into bytes.
+
+        :param message: an instance of a registered message class.
+        :raises ValueError, TypeError: it is none, or a field cannot be sent; the text names the field.
+        """
+        entry = self._entry(type(message))
+        check_fields(type(message), message, DEFAULT)
+        pack = self.s_adapter.pack
+        try:
+            data: bytes = pack((entry.type_id, *message))
+        except Exception as error:
+            raise explain(type(message), message, pack, error) from None
+        return data
+
+    def _messages(self, value: Any) -> list[Any]:
+        try:
+            makers = self._makers
+            if type(value[0]) is list:
+                return [makers[item[0]](item) for item in value]
+            return [makers[value[0]](value)]
+        except (LookupError, TypeError, ValueError) as error:
+            raise DecodeError(f"no message of this factory: {type(error).__name__}: {error}") from None
+
+    def unpack_packet(self, data: bytes, limits: Limits) -> list[Any]:
+        """Turn the bytes of a packet into messages: one, or an array of several.
+
+        :raises DecodeError: the bytes are no messages of this factory.
+        """
+        return self._messages((self._unpack or self.s_adapter.unpack)(data, limits))
+
+    def unpack(self, data: bytes) -> Any:
+        """Turn bytes into a message.
+
+        :raises DecodeError: the bytes are not one message of this factory.
+        """
+        messages = self.unpack_packet(data, DEFAULT)
+        if len(messages) != 1:
+            raise DecodeError(f"{len(messages)} messages where one was expected; unpack_all() takes several")
+        return messages[0]
+
+    def reset_context(self, context: Any) -> None:
+        """Begin a new stream for :meth:`unpack_all`.
+
+        :param context: any object of yours that can have attributes; it remembers what came incomplete.
+        """
+        context._unpacker = self.s_adapter.unpacker()
+
+    def unpack_all(self, data: bytes, context: Any) -> Iterator[Any]:
+        """Turn a stream of bytes, in whatever pieces it comes, into messages.
+
+        :param context: what was given to :meth:`reset_context`.
+        :raises DecodeError: the stream holds something else; reset the context to go on.
+        """
+        if not hasattr(context, "_unpacker"):
+            self.reset_context(context)
+        context._unpacker.feed(data)
+        return (message for value in context._unpacker for message in self._messages(value))
+
+
+def _delivery(name: str, kwargs: dict[str, Any]) -> Delivery:
+    unknown = set(kwargs) - {"reliable", "ordered", "channel", "flags"}
+    if unknown:
+        wrong = sorted(unknown)[0]
+        raise ValueError(
+            f"register({name!r}) does not know {wrong!r}; it knows reliable, ordered, channel and flags"
+            + suggestion(wrong, ("reliable", "ordered", "channel", "flags"))
+        )
+    channel = kwargs.get("channel", 0)
+    if type(channel) is not int or not 0 <= channel < _MOST_CHANNELS:
+        raise ValueError(f"register({name!r}): channel is {channel!r}; it must be 0 to {_MOST_CHANNELS - 1}")
+    if "flags" not in kwargs:
+        reliable = bool(kwargs.get("reliable", True))
+        return Delivery(channel, reliable, reliable or bool(kwargs.get("ordered", True)))
+    flags = kwargs["flags"]
+    if type(flags) is not int or flags not in _FLAGS or "reliable" in kwargs or "ordered" in kwargs:
+        raise ValueError(
+            f"register({name!r}): flags is {flags!r}; it can be 1 (reliable), 0 (unreliable, in order) or "
+            "2 (unsequenced), and then there is no reliable= or ordered="
+        )
+    return Delivery(channel, *_FLAGS[flags])
+
+
+def difference(server: str, client: str) -> str:
+    """Say in one line where two descriptions of messages differ first."""
+    ours, theirs = client.split("\n"), server.split("\n")
+    if ours[0] != theirs[0]:
+        return f"the serializers differ: server: {theirs[0]}; client: {ours[0]}"
+    messages, others = ([line.partition(" ")[2] for line in lines[1:]] for lines in (ours, theirs))
+    if messages != others and sorted(messages) == sorted(others):
+        return f"the order of registration differs: server: {', '.join(others)}; client: {', '.join(messages)}"
+    for number in range(1, max(len(ours), len(theirs))):
+        here = ours[number] if number < len(ours) else f"{number} nothing"
+        there = theirs[number] if number < len(theirs) else f"{number} nothing"
+        if here != there:
+            type_id, _, message = here.partition(" ")
+            other = there.partition(" ")[2]
+            return f"message {type_id} differs: server: {other}; client: {message}; register the same in the same order"
+    return "the registered messages differ"
+
+
+#: The factory that is used where none is given.
+message_factory = MessageFactory()
+# Type id 1 of the default factory is the library's own, so that a game's first message is type 2 as in 2012.
+message_factory.register("update_remoteobject", ("type_id", "obj_id", "variables"))

@@ -1,0 +1,175 @@
+"""The contract that every network adapter keeps, and what adapters share.
+
+One contract suite (``tests/test_contract.py``) runs over all of them; write yours to pass it.
+"""
+
+import errno
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from pygnetic.errors import DisconnectReason
+from pygnetic.limits import Limits
+
+__all__ = [
+    "CLOSED", "OPENED", "PACKET", "Adapter", "Event", "Peer", "check_host", "check_port", "listen_error", "resolve",
+]  # fmt: skip
+
+OPENED = 0
+PACKET = 1
+CLOSED = 2
+
+#: (kind, peer, packet, info): info is ``{'channel': n}`` for a PACKET and a DisconnectReason for CLOSED.
+Event = tuple[int, Any, bytes, Any]
+
+
+class Peer(Protocol):
+    """One remote end, as an adapter sees it; a connection's ``conn_obj``."""
+
+    address: tuple[str, int]
+    #: bytes accepted and not delivered yet
+    unsent: int
+
+    def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
+        """Queue a packet; False before OPENED, after close and over the unsent limit."""
+
+    def disconnect(self) -> None:
+        """Close; what was sent before still arrives. Harmless when repeated."""
+
+    def abort(self) -> None:
+        """Close now; CLOSED comes in the next poll. Harmless when repeated."""
+
+
+class Adapter(Protocol):
+    """One per Client or Server; all I/O happens in ``poll``, ``flush`` and ``close``, and none of them blocks.
+
+    Per peer: OPENED at most once, and only when packets can be sent; PACKETs whole and in order; CLOSED exactly
+    once, whoever closed and even if it never opened: UNREACHABLE before OPENED, else LOST (PROTOCOL_ERROR for bytes
+    that are no packets). Nothing is called back from inside ``send`` and ``disconnect``.
+    """
+
+    clock: Callable[[], float]
+    address: tuple[str, int] | None
+    #: what a player may read: "UDP (enet)"
+    title: str
+
+    def __init__(
+        self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits, **options: Any
+    ) -> None:
+        """Bind if an address is given."""
+
+    def connect(self, host: str, port: int, **options: Any) -> Peer:
+        """Start to connect.
+
+        :raises OSError: the host does not resolve, or the port is none.
+        """
+
+    def poll(self, timeout: float = 0) -> list[Event]:
+        """Send what is queued, wait up to ``timeout`` ms for the first event, then take all there is."""
+
+    def flush(self) -> None:
+        """Send what is queued, as far as the network takes it now."""
+
+    def close(self) -> None:
+        """Send what is queued and free the port; harmless when repeated. No events come after it."""
+
+
+def never_opened(opened: bool) -> DisconnectReason:
+    """Return why a peer is gone when nobody said more."""
+    return DisconnectReason.LOST if opened else DisconnectReason.UNREACHABLE
+
+
+def written(address: tuple[str, int]) -> str:
+    """Return an address as people write it: an IPv6 host stands in brackets."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host or '*'}:{port}"
+
+
+def check_host(host: Any) -> None:
+    """:raises OSError: it is neither a name nor an address."""
+    if not isinstance(host, str) or not host:
+        text = f"{host!r} is no host; give a name or an address, such as 'localhost'"
+        raise OSError(errno.EINVAL, text + (f", or port={host}" if type(host) is int else ""))
+    name, _, digits = host.partition(":")
+    if name and digits.isdecimal():  # an IPv6 address has more colons
+        raise OSError(errno.EINVAL, f"{host!r} is no host; the port stands by itself: {name!r}, {digits}")
+
+
+def check_port(host: str, port: Any, lowest: int) -> int:
+    """Return the port if it is one.
+
+    :raises OSError: it is not; the text names the address.
+    """
+    if type(port) is not int or not lowest <= port <= 65535:
+        text = f"{port!r} is no port (host {host!r}); a port is a number from {lowest} to 65535"
+        if isinstance(port, str) and port.isdecimal():  # from sys.argv, or typed into a window
+            text += f", and this is a text: int({port!r})"
+        raise OSError(errno.EINVAL, text)
+    return port
+
+
+def listen_error(address: tuple[str, int], error: OSError) -> OSError:
+    """Return an error that says which address could not be listened on, and what to do."""
+    if error.errno == errno.EADDRINUSE:
+        advice = "another program (or another copy of this one) uses it; stop that one, or choose another port"
+    elif error.errno == errno.EADDRNOTAVAIL:
+        advice = "this machine has no such address; use '' for all of its addresses"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        advice = "not allowed; choose a port above 1023"
+    else:
+        advice = error.strerror or str(error)
+    return OSError(error.errno or errno.EADDRNOTAVAIL, f"cannot listen on {written(address)}: {advice}")
+
+
+def _is_number(host: str, family: int) -> bool:
+    try:
+        socket.inet_pton(family, host)
+    except (OSError, ValueError):  # ValueError for a null character, or letters beyond ASCII
+        return False
+    return True
+
+
+def resolve(
+    host: str, port: int, timeout: float, *, kind: int, family: int = socket.AF_UNSPEC, lowest: int = 1
+) -> list[Any]:
+    """Return the (family, address) pairs of a host: at once for numbers, else by asking for at most ``timeout`` s.
+
+    :param kind: ``socket.SOCK_STREAM`` or ``SOCK_DGRAM``.
+    :param lowest: the lowest port that makes sense: 0 to listen on.
+    :raises OSError: it does not resolve; the text names the host.
+    """
+    check_port(host, port, lowest)
+    check_host(host)
+    numeric: int = 0
+    if _is_number(host, socket.AF_INET):
+        if family != socket.AF_INET6:
+            return [(socket.AF_INET, (host, port))]  # 1 us where getaddrinfo() takes 9: a thousand may join at once
+        numeric = socket.AI_NUMERICHOST
+    elif _is_number(host.partition("%")[0], socket.AF_INET6):
+        if family == socket.AF_INET:
+            text = f"{host!r} is an IPv6 address, and here only IPv4 is known; the socket adapter knows both"
+            raise OSError(errno.EAFNOSUPPORT, text)
+        numeric = socket.AI_NUMERICHOST  # it knows the number of an interface behind the %
+    found: list[Any] = []
+
+    def ask() -> None:
+        try:
+            found.extend(socket.getaddrinfo(host, port, family, kind, 0, numeric))
+        except (OSError, UnicodeError) as error:
+            found.append(error)
+
+    if numeric:
+        ask()
+    else:
+        # a name server may take half a minute to say nothing, and the game must go on
+        thread = threading.Thread(target=ask, name=f"resolve {host}", daemon=True)
+        thread.start()
+        thread.join(timeout)
+    answers = list(found)
+    if not answers:
+        raise OSError(errno.ETIMEDOUT, f"host {host!r} was not resolved within {timeout} s; is its name right?")
+    if isinstance(answers[0], Exception):
+        problem = getattr(answers[0], "strerror", None) or answers[0]
+        raise OSError(errno.EHOSTUNREACH, f"host {host!r} does not resolve ({problem}); is its name right?")
+    return [(answer[0], answer[4]) for answer in answers]

@@ -1,0 +1,407 @@
+"""ENet: reliable and unreliable packets over UDP, by ``pyenet`` or its maintained build ``pyenet-vladfi``.
+
+Both are the module ``enet``. What is peculiar here was learnt from experiments with them; ``doc/design.rst`` lists it.
+"""
+
+import contextlib
+import errno
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import enet
+
+from pygnetic.limits import Limits
+from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, check_port, listen_error, never_opened, resolve
+from pygnetic.network.enet_filter import DatagramFilter
+
+__all__ = ["Adapter", "Peer"]
+
+# A user's channel n is ENet's 2n for reliable and 2n + 1 for unreliable packets: unreliable ones that ENet drops on
+# a channel with reliable ones leak its receive window until the peer stalls.
+_CHANNELS = 64
+# ENET_PROTOCOL_MAXIMUM_PEER_ID: ENet refuses to make a host with more.
+_MOST_PEERS = 4095
+# More slots than connections: on a server so that a surplus client can be told "full", on a client so that one that
+# is closing does not block the next. ENet looks at each slot three times an update.
+_SPARE_PEERS = 64
+_SPARE_PEERS_OF_CLIENT = 8
+# One good cookie, and each CONNECT with another number takes a slot: for 5 to 30 s, if it is never completed. So the
+# oldest of these are forgotten where fewer slots than this are free; it is looked at after half as many CONNECTs.
+_FREE = 32
+# Bytes of socket buffer for each connection: Linux counts 768 for a small datagram, and a frame's answer is two of them
+# (an acknowledgement and the packet). With ENet's own buffer 500 clients that answer at once lost a third.
+_BUFFER_EACH = 8192
+_ENETS_BUFFER = 262144  # ENET_HOST_RECEIVE_BUFFER_SIZE
+_MOST_BUFFER = 4194304
+# A server has buffers for so many at least: 300 small datagrams fill ENet's own, and so one flooder would leave no room
+# between two frames for what the others send.
+_LEAST_BUFFERED = 128
+# ENet's own timers (retransmission, pings) run only inside service(): never wait longer than this at once.
+_SLICE = 0.05
+# So many packets that ENet has let go of may wait to be counted: counting takes as long for 20 of them as for one.
+_MANY_FREED = 64
+# Between two looks at the clock so many packets are taken.
+_EVENTS = 100
+# Needs no descriptor of its own, of which there may be none left when the first update() waits.
+_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+# service() reads so many datagrams and then stops (protocol.c, enet_protocol_receive_incoming_commands).
+_DATAGRAMS_A_CALL = 256
+
+# module globals, since each look-up in another module costs 30 ns
+_UNUSED, _HALF_OPEN = enet.PEER_STATE_DISCONNECTED, enet.PEER_STATE_ACKNOWLEDGING_CONNECT
+_NOTHING, _CONNECT, _RECEIVE = enet.EVENT_TYPE_NONE, enet.EVENT_TYPE_CONNECT, enet.EVENT_TYPE_RECEIVE
+_RELIABLE, _UNSEQUENCED = enet.PACKET_FLAG_RELIABLE, enet.PACKET_FLAG_UNSEQUENCED
+_Packet = enet.Packet
+_INFOS = tuple({"channel": number // 2} for number in range(_CHANNELS))
+
+
+class Peer:
+    """One ENet peer. The enet object never leaves this file: used after its Host is gone it crashes Python."""
+
+    __slots__ = (
+        "_adapter", "_enet", "_freed", "_held", "_limit", "_opened", "_sending", "_slot", "_token", "address",
+    )  # fmt: skip
+
+    def __init__(self, adapter: "Adapter", peer: Any, address: tuple[str, int], token: bytes = b"") -> None:
+        self.address = address
+        self._adapter = adapter
+        self._enet = peer
+        self._slot = -1 if peer is None else peer.incomingPeerID
+        self._token = token  # of the question for a cookie, until it is answered
+        self._opened = False
+        self._sending = False
+        self._limit = adapter.limits.unsent
+        self._held = 0  # bytes that ENet holds, and what it has let go of since
+        # The sizes of the packets that ENet has let go of. Their callbacks run inside ENet, where an exception (such as
+        # Ctrl-C) would be lost: so they are this list's append(), which is no Python code, and cheaper.
+        self._freed: list[int] = []
+
+    @property
+    def unsent(self) -> int:
+        """Bytes accepted and not acknowledged yet."""
+        self._settle()
+        return self._held
+
+    def _settle(self) -> None:
+        self._held -= sum(self._freed)
+        self._freed.clear()
+
+    def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
+        """Queue a packet; False before OPENED, after close and over the unsent limit."""
+        if not self._sending:
+            return False
+        if reliable:
+            size = len(packet)
+            if self._held + size > self._limit or len(self._freed) > _MANY_FREED:
+                self._settle()
+                if self._held + size > self._limit:
+                    return False
+            data = _Packet(packet, _RELIABLE)
+            # counted before sending: the callback comes in every case, a refused packet's included
+            self._held += size
+            data.set_free_callback(partial(self._freed.append, size))
+            code = self._enet.send(2 * channel, data)
+        else:
+            # leaves with the next flush or poll, whoever takes it: enough to count is only what waits for that
+            adapter = self._adapter
+            adapter.loose += len(packet)
+            if adapter.loose > adapter.limits.unsent:
+                adapter.flush()
+            data = _Packet(packet, 0 if ordered else _UNSEQUENCED)
+            code = self._enet.send(2 * channel + 1, data)
+        if code < 0:
+            data.sent = False  # pyenet believes that ENet owns it, and would leak it
+            return False
+        return True
+
+    def disconnect(self) -> None:
+        """Close; what was sent before still arrives."""
+        if self._sending:
+            self._sending = False
+            self._enet.disconnect_later()
+        elif not self._opened:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close now."""
+        if self._token:
+            self._adapter.drop(self)
+        elif self._enet is not None:
+            if self._opened and not self._sending:
+                self._adapter.flush()  # disconnect_now() after disconnect() throws the goodbye away: out with it first
+            # also tells the other end, once; it makes no event here, so CLOSED is ours to report
+            self._enet.disconnect_now()
+            self._adapter.drop(self)
+
+
+class Adapter:
+    """One ENet host."""
+
+    title = "UDP (enet)"
+
+    def __init__(
+        self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits
+    ) -> None:
+        self.clock: Callable[[], float] = time.monotonic
+        self.limits = limits
+        self.address: tuple[str, int] | None = None
+        self._host: Any = None
+        self._events: list[Event] = []
+        if conn_limit + _SPARE_PEERS > _MOST_PEERS:
+            raise ValueError(f"conn_limit is {conn_limit}; ENet can have {_MOST_PEERS - _SPARE_PEERS} connections")
+        slots = conn_limit + (_SPARE_PEERS_OF_CLIENT if address is None else _SPARE_PEERS)
+        self._peers: list[Peer | None] = [None] * slots
+        if address is None:
+            self._host = enet.Host(None, slots, _CHANNELS, 0, 0)
+        else:
+            self._host = _listen(address, slots, limits.resolve_time)
+            self.address = (address[0] or "0.0.0.0", self._host.address.port)
+        self.loose = 0  # bytes of unreliable packets since the last flush or poll
+        self._behind = False  # ENet has packets that the last poll had no time for
+        self._received = 0  # datagrams, as the host counts them
+        self._fileno = self._host.socket.fileno()
+        _enlarge_buffers(self._fileno, conn_limit if address is None else max(conn_limit, _LEAST_BUFFERED))
+        self._filter = DatagramFilter(
+            self._host.socket.send,
+            listening=address is not None,
+            packet_limit=limits.packet_size,
+            clock=self.clock,
+        )
+        self._host.intercept = self._filter.intercept
+        self._half_open: dict[int, int] = {}  # the numbers of the CONNECTs that are not completed, by slot
+        self._asking: dict[bytes, tuple[Peer, Any]] = {}  # who waits for a cookie, and its enet.Address
+        self._selector: selectors.BaseSelector | None = None
+
+    def connect(self, host: str, port: int) -> Peer:
+        """Start to connect.
+
+        :raises OSError: the host does not resolve to an IPv4 address, or the port is none.
+        """
+        if self._host is None:
+            raise OSError(errno.EBADF, "this adapter is closed")
+        found = resolve(host, port, self.limits.resolve_time, kind=socket.SOCK_DGRAM, family=socket.AF_INET)
+        address = found[0][1]
+        target = enet.Address(address[0].encode(), port)
+        token = self._filter.request(target)
+        peer = Peer(self, None, (address[0], port), token)
+        self._asking[token] = peer, target
+        return peer
+
+    def drop(self, peer: Peer) -> None:
+        """Forget a peer and report it, once."""
+        if peer._token:
+            self._filter.cancel(peer._token)
+            del self._asking[peer._token]
+            peer._token = b""
+            self._events.append((CLOSED, peer, b"", never_opened(False)))
+        elif peer._enet is not None:
+            peer._enet = None
+            peer._sending = False
+            self._peers[peer._slot] = None
+            self._filter.closed(peer._slot)
+            self._events.append((CLOSED, peer, b"", never_opened(peer._opened)))
+
+    def poll(self, timeout: float = 0) -> list[Event]:
+        """Send what is queued, wait up to ``timeout`` ms for the first event, then take all there is."""
+        if self._host is None:
+            return []
+        if timeout > 0 and not self._events and not self._behind:
+            self._wait(timeout / 1000)
+        else:
+            self._drain()
+        events, self._events = self._events, []
+        return events
+
+    def _wait(self, seconds: float) -> None:
+        # service(timeout) would keep the GIL, and Ctrl-C would wait with it
+        if self._selector is None:
+            self._selector = _Selector()
+            self._selector.register(self._fileno, selectors.EVENT_READ)
+        end = self.clock() + seconds
+        self.flush()
+        while True:
+            self._selector.select(min(seconds, _SLICE))
+            self._drain()
+            seconds = end - self.clock()
+            if self._events or seconds <= 0:
+                return
+
+    def _drain(self) -> None:
+        """Send and receive until the socket is empty, for at most the time of a poll."""
+        host = self._host
+        service, check_events, take = host.service, host.check_events, self._take
+        end = self.clock() + self.limits.io_time / 1000
+        self.loose = 0
+        self._filter.turn()
+        if self._filter.admitted >= _FREE // 2:
+            self._make_room()
+        if self._behind:  # service() would hand these over, and read nothing
+            self._behind = not self._take_all(check_events(), end)
+            if self._behind:
+                return
+        while True:
+            try:
+                event = service(0)
+            except OSError:  # once for each bad datagram (too long, or from port 0): behind it are good ones
+                if self.clock() > end:
+                    return
+                continue
+            except SystemError as error:
+                # a signal (Ctrl-C) came while pyenet's own Python code, inside ENet, was about to ask our filter
+                raise (error.__cause__ or error) from None
+            kind = event.type
+            if kind:
+                take(event)  # before connecting: the slot of who is gone is free already, and could be taken anew
+            if self._asking:
+                self._connect()
+            if self._filter.error is not None:
+                raised, self._filter.error = self._filter.error, None
+                raise raised
+            if kind and not self._take_all(check_events(), end):
+                self._behind = True
+                return
+            # a connection makes service() return before the socket is empty; nothing and data only when it is, or
+            # after so many datagrams
+            received = host.totalReceivedPackets
+            emptied = (received - self._received) & 0xFFFFFFFF < _DATAGRAMS_A_CALL
+            self._received = received
+            if emptied and kind in (_NOTHING, _RECEIVE):
+                return
+            if self.clock() > end:
+                return
+
+    def _make_room(self) -> None:
+        """Forget those that began to connect first and have not completed it, if few slots are free."""
+        self._filter.admitted = 0
+        peers = self._host.peers  # made anew for each who asks
+        states = [peer.state for peer in peers]
+        numbers = {slot: peers[slot].connectID for slot, state in enumerate(states) if state == _HALF_OPEN}
+        # the oldest first: those that were seen before, then the new ones
+        waiting = {slot: number for slot, number in self._half_open.items() if numbers.get(slot) == number}
+        waiting.update(numbers)
+        for slot in list(waiting)[: max(0, _FREE - states.count(_UNUSED))]:
+            peers[slot].reset()
+            del waiting[slot]
+        self._half_open = waiting
+
+    def _take_all(self, event: Any, end: float) -> bool:
+        """Take an event and those that ENet has read besides; False if time is up before that.
+
+        256 datagrams can have 8192 packets. ENet hands them over in turn by peer.
+        """
+        take, check_events = self._take, self._host.check_events
+        while event is not None:
+            for _ in range(_EVENTS):
+                take(event)
+                event = check_events()
+                if event is None:
+                    return True
+            if self.clock() > end:
+                take(event)
+                return False
+        return True
+
+    def _connect(self) -> None:
+        """Connect with the cookies that came."""
+        cookies = self._filter.cookies()
+        for token, cookie in cookies:
+            peer, target = self._asking[token]
+            try:
+                peer._enet = self._host.connect(target, _CHANNELS, cookie)
+            except OSError:  # all slots are taken by peers that are still saying goodbye
+                self.drop(peer)
+                continue
+            del self._asking[token]
+            peer._token = b""
+            peer._slot = peer._enet.incomingPeerID
+            self._peers[peer._slot] = peer
+        if cookies:
+            self._host.flush()  # once for all: ENet looks at each of its peers, 7 us for a thousand
+
+    def _take(self, event: Any) -> None:
+        kind = event.type
+        slot = event.peer.incomingPeerID
+        if kind == _RECEIVE:
+            enet_packet = event.packet  # always touched: pyenet frees the packet with this object
+            packet = enet_packet.data
+            channel = event.channelID
+            if not channel & 1:
+                self._filter.received(slot, channel, len(packet))
+            peer = self._peers[slot]
+            if peer is not None and peer._sending:
+                self._events.append((PACKET, peer, packet, _INFOS[channel]))
+        elif kind == _CONNECT:
+            self._filter.opened(event.peer)
+            peer = self._peers[slot]
+            if peer is None:
+                address = event.peer.address
+                peer = Peer(self, event.peer, (address.host, address.port))
+                self._peers[slot] = peer
+            peer._opened = peer._sending = True
+            self._events.append((OPENED, peer, b"", None))
+        elif (peer := self._peers[slot]) is not None:
+            self.drop(peer)
+
+    def flush(self) -> None:
+        """Send what is queued, as far as the network takes it now."""
+        self.loose = 0
+        if self._host is not None:
+            self._host.flush()
+
+    def close(self) -> None:
+        """Send what is queued and free the port; harmless when repeated."""
+        if self._host is None:
+            return
+        self._host.flush()
+        for peer in self._peers:
+            if peer is not None:
+                # ENet, told to disconnect, throws away what it received and has not handed over: not while the other
+                # end may be reading our last packets
+                if not peer.unsent:
+                    peer._enet.disconnect_now()
+                peer._enet = None
+                peer._sending = False
+        for peer, _ in self._asking.values():
+            peer._token = b""
+        self._asking = {}
+        self._peers = []
+        self._events = []
+        if self._selector is not None:
+            self._selector.close()
+            self._selector = None
+        self._host = None  # pyenet destroys the host, and with it the socket, when nothing refers to it
+
+
+def _enlarge_buffers(fileno: int, conn_limit: int) -> None:
+    """Ask the system for socket buffers that hold what all connections send in a frame."""
+    size = min(conn_limit * _BUFFER_EACH, _MOST_BUFFER)
+    if size <= _ENETS_BUFFER:
+        return
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, fileno=fileno)
+    with contextlib.suppress(OSError):  # it is only a wish; Linux grants net.core.rmem_max
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+    sock.detach()  # the descriptor stays ENet's
+
+
+def _listen(address: tuple[str, int], slots: int, timeout: float) -> Any:
+    host, port = address
+    check_port(host, port, 0)
+    name = "0.0.0.0"
+    if host != "":
+        name = resolve(host, port, timeout, kind=socket.SOCK_DGRAM, family=socket.AF_INET, lowest=0)[0][1][0]
+    try:
+        return enet.Host(enet.Address(name.encode() if host else None, port), slots, _CHANNELS, 0, 0)
+    except MemoryError:
+        problem = OSError(errno.EADDRNOTAVAIL, "ENet could not make the socket")
+    # that is all ENet tells; a plain socket knows why
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((name, port))
+        except OSError as error:
+            problem = error
+    raise listen_error(address, problem)

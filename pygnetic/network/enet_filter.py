@@ -1,0 +1,418 @@
+"""What stands between the internet and ENet: it reads each datagram first and keeps the harmful ones out.
+
+ENet trusts its peers: a few small datagrams make it reserve megabytes, and anyone may take its slots under a false
+address. This filter works on bytes alone and is hung in with ``host.intercept = filter.intercept``:
+
+* **The walk.** A datagram of a connection passes only if it consists of commands that ENet writes, to the byte.
+* **The window.** ENet keeps what comes before its turn, nearly without bound: begun packets, reliable commands far
+  ahead, unreliable ones that wait for a reliable one. The adapter tells what was delivered (``received``), so this
+  filter knows whose turn it is, and how much an honest sender can be ahead.
+* **The turn.** Of one peer's unreliable packets only so many get through between two updates.
+* **The cookie.** An address that nobody has answered from yet gets no slot. A client asks for a cookie, the server
+  answers with a keyed hash of the address the question came from and keeps nothing; the client shows that cookie in
+  the ``data`` of ENet's CONNECT. The answer is as long as the question, so a server amplifies nothing.
+
+What is dropped is only counted: whoever sent it may have forged the address, so no connection is closed for it. Even
+an honest command would only be late by one retransmission. User channels are pairs of ENet channels: reliable
+packets go over the even ones, unreliable ones over the odd ones.
+Facts about ENet are from its sources, version 1.3.17 (``protocol.h``, ``protocol.c``, ``peer.c``, ``enet.h``).
+"""
+
+import os
+import struct
+import time
+from collections.abc import Callable
+from hashlib import blake2s
+from typing import Any
+
+__all__ = ["DatagramFilter"]
+
+# ENET_PROTOCOL_MAXIMUM_PACKET_COMMANDS: no more fit into the array ENet builds a datagram from.
+_MOST_COMMANDS = 32
+# The datagram that completes a connection has an acknowledgement, and HELLO or a PING. Without this bound, one who was
+# closed and floods on would cost as much as before.
+_FIRST_COMMANDS = 4
+# The first byte of a command (number and flags), as ENet writes it. CONNECT has no place in a connection, and
+# UNRELIABLE_FRAGMENT is never sent by us.
+_ACKNOWLEDGE, _RELIABLE, _UNRELIABLE, _FRAGMENT, _UNSEQUENCED = 0x01, 0x86, 0x07, 0x88, 0x49
+# VERIFY_CONNECT, DISCONNECT (to be answered; not), PING, BANDWIDTH_LIMIT, THROTTLE_CONFIGURE and their sizes
+_OTHERS = {0x83: 44, 0x84: 8, 0x44: 8, 0x85: 4, 0x8A: 12, 0x8B: 16}
+# channel, start sequence number, length, fragment count and number, total length, offset
+_FRAGMENT_FIELDS = struct.Struct(">xB2xHHIIII")
+_FRAGMENT_SIZE = 24
+# What a datagram's header (4) and a fragment's leave of the MTU is for data; longer packets are split (enet_peer_send).
+_OVERHEAD = 4 + _FRAGMENT_SIZE
+# ENET_PROTOCOL_MINIMUM_MTU
+_LEAST_MTU = 576
+# What ENet may hold for a peer until its turn comes, in packets of the largest size; but room for so many bytes at
+# least, since one call of service() reads 350 kB before the adapter hears of any. ENet has 64 KiB of a peer in flight
+# (ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE), 47 full fragments, so an honest receiver lacks at most 47 of them, of at most as
+# many packets; and while one is sent again, 64 times as much can follow it.
+_MOST_HELD = 64
+_LEAST_ROOM = 1048576
+# Begun packets of any size: 2.8 MB of those just too large for one datagram, and about 300 bytes here for each.
+_MOST_BEGUN = 2048
+# Reliable commands with more data than this are counted in bytes as well, with so many for ENet's own; of the smaller
+# ones _MOST_AHEAD take no more.
+_SMALL = 64
+_COMMAND_COST = 200
+# Reliable commands that may come so early on each channel without further look: ENet makes about 200 bytes of each.
+_NEAR = 256
+# Reliable commands that may come before their turn, on all channels. 64 KiB in flight are 16384 packets of 4 bytes,
+# and 8192 can be read (256 datagrams of 32) before the adapter hears of any.
+_MOST_AHEAD = 16384
+
+# Unreliable commands of one peer between two turns: ENet hands each over in 3 us, and while it has some, it reads
+# nothing of the others. The next are dropped, as a network would. Datagrams with few of them do not count, since
+# there are at most 256 datagrams in a call of service().
+_MOST_A_TURN = 1024
+_FEW_UNRELIABLE = 4
+
+# What ENet ignores when no filter stands before it: peer id "none", then command 0. Then who we are, "?" or "!", and
+# the version of this exchange; then a nonce (8 bytes) and a cookie (4 bytes, 0 in a question).
+_QUESTION = b"\x0f\xff\x00pygnetic-cookie?\x01"
+_ANSWER = b"\x0f\xff\x00pygnetic-cookie!\x01"
+_COOKIE_SIZE = len(_QUESTION) + 8 + 4
+# The one CONNECT that ENet writes: peer id "none" with a time, then nothing but the command, on channel 255 as first.
+_CONNECT_SIZE = 52
+_CONNECT_START = b"\x8f\xff"
+_CONNECT_COMMAND = b"\x82\xff\x00\x01"
+# A cookie is good in its period and the next, so 32 to 64 s: longer than ENet repeats one CONNECT (30 s).
+_PERIOD = 32.0
+# Seconds between two questions of one connect(): above most round trips, and 20 of them before it gives up.
+_RETRY = 0.25
+
+
+class _Open:
+    """What is known of one open connection."""
+
+    __slots__ = ("begun", "early", "far", "held", "host", "piece", "port", "reached", "session", "unreliable")
+
+    def __init__(self, peer: Any) -> None:
+        self.host: Any = peer.address.host
+        self.port: int = peer.address.port
+        self.session: int = peer.incomingSessionID
+        self.piece: int = peer.mtu - _OVERHEAD  # bytes in each fragment but the last
+        self.reached = [0] * peer.channelCount  # number of the last reliable command delivered
+        self.far: dict[int, int] = {}  # by channel, the highest number that came far before its turn
+        self.begun: dict[tuple[int, int], int] = {}  # size of packets of which a fragment came, by channel and start
+        self.early: dict[tuple[int, int], int] = {}  # size of what came before its turn, by channel and number
+        self.unreliable = 0  # commands in this turn
+        self.held = 0  # bytes that ENet has reserved for what is begun or early
+
+
+class _Request:
+    """A question for a cookie that is not answered yet."""
+
+    __slots__ = ("address", "due", "host", "port")
+
+    def __init__(self, address: Any, due: float) -> None:
+        self.address = address
+        self.host = address.host
+        self.port = address.port
+        self.due = due
+
+
+class DatagramFilter:
+    """Decide about each datagram before ENet reads it; one per ENet host, for servers and clients.
+
+    :param send: ``send(address, data)`` sends a datagram at once: ``host.socket.send``. It holds the bare descriptor,
+        so the filter must not outlive the host.
+    :param listening: whether strangers may connect to this host.
+    :param packet_limit: bytes of the largest packet that is received.
+    :param clock: seconds, monotonic.
+
+    Addresses are what ENet's binding hands out: ``host`` and ``port`` are all that is used of them.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Any, bytes], object],
+        *,
+        listening: bool,
+        packet_limit: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.dropped = 0  #: datagrams that ENet would not have written
+        self.challenged = 0  #: questions for a cookie that were answered
+        self.refused = 0  #: CONNECTs without a good cookie
+        self.admitted = 0  #: those with one, since the adapter last saw to it that there is room for more
+        #: What was raised inside ``intercept``, which is Ctrl-C or nothing. ENet cannot pass it on, so raise it after
+        #: ``service()``.
+        self.error: BaseException | None = None
+        self._send = send
+        self._listening = listening
+        self._packet_limit = packet_limit
+        self._room = max(_MOST_HELD * packet_limit, _LEAST_ROOM)
+        self._clock = clock
+        self._secret = os.urandom(32)
+        self._open: dict[int, _Open] = {}
+        self._busy: list[_Open] = []  # have unreliable commands that count in this turn
+        self._greedy: set[int] = set()  # and those that have too many
+        self._requests: dict[bytes, _Request] = {}
+        self._cookies: list[tuple[bytes, int]] = []
+
+    # a client's part
+
+    def request(self, address: Any) -> bytes:
+        """Ask a server for a cookie; the token that comes back names this request."""
+        token = os.urandom(8)
+        self._requests[token] = _Request(address, self._clock() + _RETRY)
+        self._send(address, _QUESTION + token + bytes(4))
+        return token
+
+    def cancel(self, token: bytes) -> None:
+        """Stop asking; harmless when the request is answered or unknown."""
+        self._requests.pop(token, None)
+        self._cookies = [item for item in self._cookies if item[0] != token]
+
+    def cookies(self) -> list[tuple[bytes, int]]:
+        """Ask again where it is time to, and return (token, cookie) of the requests answered since the last call."""
+        if self._requests:
+            now = self._clock()
+            for token, request in self._requests.items():
+                if now >= request.due:
+                    request.due = now + _RETRY
+                    self._send(request.address, _QUESTION + token + bytes(4))
+        cookies, self._cookies = self._cookies, []
+        return cookies
+
+    # connections, as ENet reports them
+
+    def opened(self, peer: Any) -> None:
+        """Take note of a peer that ENet just reported as connected; before it reads the next datagram."""
+        self._open[peer.incomingPeerID] = _Open(peer)
+
+    def received(self, slot: int, channel: int, size: int) -> None:
+        """Take note of a reliable packet that ENet delivered, on whatever channel."""
+        peer = self._open.get(slot)
+        if peer is None:
+            return
+        number = peer.reached[channel]
+        if size > peer.piece:
+            begun = peer.begun.pop((channel, number + 1 & 0xFFFF), None)
+            if begun is not None:
+                peer.held -= begun
+            number -= -size // peer.piece
+        else:
+            number += 1
+            if peer.early:
+                peer.held -= peer.early.pop((channel, number & 0xFFFF), 0)
+        peer.reached[channel] = number & 0xFFFF
+        if channel in peer.far and (number - peer.far[channel]) & 0xFFFF < 0x8000:
+            del peer.far[channel]
+
+    def closed(self, slot: int) -> None:
+        """Forget the peer with that ``incomingPeerID``; harmless when it is unknown."""
+        self._open.pop(slot, None)
+        self._greedy.discard(slot)
+
+    def turn(self) -> None:
+        """Begin anew to count what each peer sends; once an update."""
+        if self._busy:
+            for peer in self._busy:
+                peer.unreliable = 0
+            self._busy.clear()
+            self._greedy.clear()
+
+    # every datagram
+
+    def intercept(self, address: Any, data: bytes) -> bool:
+        """Return True for a datagram that ENet must not see. It never raises."""
+        try:
+            first = data[0]
+            if data[1] == 0xFF and first & 0x0F == 0x0F:
+                return self._stranger(address, data)
+            # a lone acknowledgement is half of all datagrams, and can do no harm
+            if len(data) == 10 and data[2] == _ACKNOWLEDGE and not first & 0xC0:
+                return False
+            # None: nobody, whom ENet ignores, or the one datagram that also completes the connection
+            slot = (first & 0x0F) << 8 | data[1]
+            peer = self._open.get(slot)
+            greedy = slot in self._greedy
+            unreliable = 0
+            size = len(data)
+            at = 4 if first & 0x80 else 2
+            carriers = 0
+            for _ in range(_FIRST_COMMANDS if peer is None else _MOST_COMMANDS):
+                kind = data[at]
+                if kind == _ACKNOWLEDGE:
+                    at += 8
+                elif kind == _RELIABLE:
+                    length = data[at + 4] << 8 | data[at + 5]
+                    if peer is not None:
+                        channel = data[at + 1]
+                        ahead = (data[at + 2] << 8 | data[at + 3]) - peer.reached[channel] & 0xFFFF
+                        if length > peer.piece:
+                            break
+                        if ahead > 1:
+                            if (ahead > _NEAR or channel & 1) and not self._far(peer, address, data, channel, ahead):
+                                break
+                            if length > _SMALL and not self._early(peer, address, data, channel, ahead, length):
+                                break
+                        elif channel & 1 and ahead:
+                            carriers |= 1 << channel
+                    at += 6 + length
+                elif kind == _UNRELIABLE:
+                    if greedy:
+                        break
+                    unreliable += 1
+                    channel = data[at + 1]
+                    ahead = (data[at + 2] << 8 | data[at + 3]) - (peer.reached[channel] if peer is not None else 0)
+                    if (ahead or not channel & 1) and not self._follows(channel, ahead, carriers):
+                        break
+                    at += 8 + (data[at + 6] << 8 | data[at + 7])
+                elif kind == _FRAGMENT:
+                    if greedy:  # it would be counted as received, and go with the rest of the datagram
+                        break
+                    length = self._fragment(peer, address, data, at)
+                    if not length:
+                        break
+                    at += length
+                elif kind == _UNSEQUENCED:
+                    if greedy:
+                        break
+                    unreliable += 1
+                    at += 8 + (data[at + 6] << 8 | data[at + 7])
+                else:
+                    at += _OTHERS[kind]
+                if at >= size:
+                    # to the byte, and not compressed, which we never ask for
+                    if at == size and not first & 0x40:
+                        if unreliable > _FEW_UNRELIABLE and peer is not None:
+                            self._count(peer, slot, address, data, unreliable)
+                        return False
+                    break
+        except (LookupError, struct.error):
+            pass  # a command or a channel that is none, or a command cut off
+        except BaseException as error:
+            self.error = error
+            return True
+        self.dropped += 1
+        return True
+
+    def _count(self, peer: _Open, slot: int, address: Any, data: bytes, unreliable: int) -> None:
+        if self._is_from(peer, address, data):
+            if not peer.unreliable:
+                self._busy.append(peer)
+            peer.unreliable += unreliable
+            if peer.unreliable > _MOST_A_TURN:
+                self._greedy.add(slot)
+
+    @staticmethod
+    def _is_from(peer: _Open, address: Any, data: bytes) -> bool:
+        # what ENet asks, too; others must not be able to use up what the peer is allowed
+        return bool(data[0] >> 4 & 3 == peer.session and address.port == peer.port and address.host == peer.host)
+
+    def _far(self, peer: _Open, address: Any, data: bytes, channel: int, ahead: int) -> bool:
+        """Tell whether a reliable command that is far ahead, or a duplicate, may pass."""
+        if ahead >= 0x8000:
+            return True  # a duplicate of one delivered: ENet forgets it
+        if channel in peer.far and ahead <= peer.far[channel] - peer.reached[channel] & 0xFFFF:
+            return True
+        if channel & 1 or not self._is_from(peer, address, data):
+            return False
+        distances = {number: peer.far[number] - peer.reached[number] & 0xFFFF for number in peer.far}
+        distances[channel] = ahead
+        if sum(distances.values()) > _MOST_AHEAD:
+            return False
+        peer.far[channel] = peer.reached[channel] + ahead & 0xFFFF
+        return True
+
+    def _early(self, peer: _Open, address: Any, data: bytes, channel: int, ahead: int, length: int) -> bool:
+        """Tell whether there is room for a reliable command that comes before its turn."""
+        if ahead >= 0x8000:
+            return True  # a duplicate
+        key = channel, peer.reached[channel] + ahead & 0xFFFF
+        if key not in peer.early:
+            size = length + _COMMAND_COST
+            if peer.held + size > self._room or not self._is_from(peer, address, data):
+                return False
+            peer.early[key] = size
+            peer.held += size
+        return True
+
+    @staticmethod
+    def _follows(channel: int, ahead: int, carriers: int) -> bool:
+        """Tell whether an unreliable command is one that ENet passes on or forgets at once.
+
+        It carries the number of the last reliable command on its channel, and ENet keeps it until that has come. There
+        is none but one in 65536: when ENet runs out of numbers it sends an unreliable packet as a reliable one.
+        """
+        if not channel & 1:
+            return False
+        ahead &= 0xFFFF
+        return ahead == 0 or ahead >= 0x8000 or (ahead == 1 and carriers >> channel & 1 == 1)
+
+    def _fragment(self, peer: _Open | None, address: Any, data: bytes, at: int) -> int:
+        """Return the length of a harmless fragment command with its data, else 0.
+
+        ENet reserves the whole packet when the first of its fragments comes, and does not clear it: so fragments must
+        tile it exactly, and only so much may be reserved.
+        """
+        channel, start, length, count, number, total, offset = _FRAGMENT_FIELDS.unpack_from(data, at)
+        if total > self._packet_limit or number >= count or channel & 1:
+            return 0
+        size = _FRAGMENT_SIZE + int(length)
+        if peer is None:
+            return size if count <= total // (_LEAST_MTU - _OVERHEAD) + 1 and offset + length <= total else 0
+        piece = peer.piece
+        if (
+            total <= piece
+            or count != -(-total // piece)
+            or offset != number * piece
+            or length != min(piece, total - offset)
+            or at + size > len(data)
+            or not self._is_from(peer, address, data)
+        ):
+            return 0
+        ahead = start - peer.reached[channel] & 0xFFFF
+        if ahead == 0 or ahead >= 0x8000:
+            return size  # of a packet that was delivered: ENet forgets it
+        packet = peer.begun.get((channel, start))
+        if packet is None:
+            # the one whose turn it is always may, or the others would wait for ever
+            full = peer.held + total > self._room or len(peer.begun) >= _MOST_BEGUN
+            if full and ahead > 1:
+                return 0
+            peer.begun[channel, start] = total
+            peer.held += total
+        elif packet != total:
+            return 0
+        return size
+
+    # datagrams that name no peer
+
+    def _stranger(self, address: Any, data: bytes) -> bool:
+        if len(data) < _COOKIE_SIZE:
+            return True  # nothing that ENet would act on; who gives up connecting says good-bye like this
+        if len(data) == _CONNECT_SIZE and data[:2] == _CONNECT_START and data[4:8] == _CONNECT_COMMAND:
+            if self._listening:
+                cookie = int.from_bytes(data[48:], "big")
+                period = int(self._clock() // _PERIOD)
+                if cookie in (self._cookie(address, period), self._cookie(address, period - 1)):
+                    self.admitted += 1
+                    return False
+                self.refused += 1
+                return True
+        elif len(data) == _COOKIE_SIZE:
+            token = data[20:28]
+            if data.startswith(_QUESTION):
+                if self._listening:
+                    cookie = self._cookie(address, int(self._clock() // _PERIOD))
+                    self._send(address, _ANSWER + token + cookie.to_bytes(4, "big"))
+                    self.challenged += 1
+                    return True
+            elif data.startswith(_ANSWER):
+                request = self._requests.get(token)
+                if request is not None and address.port == request.port and address.host == request.host:
+                    del self._requests[token]
+                    self._cookies.append((token, int.from_bytes(data[28:], "big")))
+                return True  # a second answer is nothing bad
+        self.dropped += 1
+        return True
+
+    def _cookie(self, address: Any, period: int) -> int:
+        text = f"{address.host} {address.port} {period}".encode()
+        # 0 is what a CONNECT without a cookie carries
+        return int.from_bytes(blake2s(text, digest_size=4, key=self._secret).digest(), "big") or 1

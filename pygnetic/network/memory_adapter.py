@@ -1,0 +1,158 @@
+"""Both ends in one process, without a network: for single player, and for tests that control the clock."""
+
+import errno
+import itertools
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+
+from pygnetic.limits import Limits
+from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, check_host, check_port, listen_error, never_opened
+
+__all__ = ["Adapter", "Peer"]
+
+_LOCAL = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0"}
+_listening: "weakref.WeakValueDictionary[tuple[str, int], Adapter]" = weakref.WeakValueDictionary()
+# the ports that systems hand out for port 0 (RFC 6335, dynamic ports); none of them is a real port here
+_ports = itertools.cycle(range(49152, 65536))
+
+
+def _key(host: str, port: int) -> tuple[str, int]:
+    return ("127.0.0.1" if host in _LOCAL else host, port)
+
+
+class Peer:
+    """The other end, which is a Peer of another adapter."""
+
+    __slots__ = ("_adapter", "_ended", "_left", "_opened", "_other", "address", "unsent")
+
+    def __init__(self, adapter: "Adapter", address: tuple[str, int]) -> None:
+        self.address = address
+        self.unsent = 0
+        self._adapter = adapter
+        self._opened = False
+        self._left = False  # closed by this end
+        self._ended = False  # its CLOSED is on the way
+        self._other: Peer | None = None
+
+    def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
+        """Queue a packet; False before OPENED, after close and over the unsent limit."""
+        other = self._other
+        # _ended: a packet would come after CLOSED
+        if other is None or self._ended or not self._opened:
+            return False
+        if self.unsent + len(packet) > self._adapter.limits.unsent:
+            return False
+        self.unsent += len(packet)
+        other._adapter.events.append((PACKET, other, packet, {"channel": channel}))
+        return True
+
+    def disconnect(self) -> None:
+        """Close; what was sent before still arrives."""
+        self._left = True
+        self._end()
+        if self._other is not None:
+            self._other._end()
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self.unsent = 0
+            self._adapter.events.append((CLOSED, self, b"", None))
+
+    def abort(self) -> None:
+        """Close now."""
+        self.disconnect()
+
+
+class Adapter:
+    """Packets go from one list to another.
+
+    :param clock: the clock that deadlines are judged by, in seconds; a test can hand in its own.
+    """
+
+    title = "memory"
+
+    def __init__(
+        self,
+        address: tuple[str, int] | None = None,
+        conn_limit: int = 4,
+        *,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock = clock
+        self.limits = limits
+        self.address: tuple[str, int] | None = None
+        self.events: deque[Event] = deque()
+        self._peers: set[Peer] = set()
+        self._closed = False
+        if address is not None:
+            host, port = address
+            check_port(host, port, 0)
+            if host != "":
+                check_host(host)
+            while port == 0 or (address[1] == 0 and _key(host, port) in _listening):
+                port = next(_ports)
+            if _key(host, port) in _listening:
+                raise listen_error((host, port), OSError(errno.EADDRINUSE, "in use"))
+            self.address = (host or "127.0.0.1", port)
+            _listening[_key(host, port)] = self
+
+    def connect(self, host: str, port: int) -> Peer:
+        """Start to connect to a Server of this process.
+
+        :raises OSError: the host or the port is none.
+        """
+        if self._closed:
+            raise OSError(errno.EBADF, "this adapter is closed")
+        check_port(host, port, 1)
+        check_host(host)
+        peer = Peer(self, (host, port))
+        self._peers.add(peer)
+        server = _listening.get(_key(host, port))
+        if server is None:
+            peer.disconnect()
+        else:
+            other = Peer(server, ("127.0.0.1", next(_ports)))
+            server._peers.add(other)
+            peer._other, other._other = other, peer
+            server.events.append((OPENED, other, b"", None))
+            self.events.append((OPENED, peer, b"", None))
+        return peer
+
+    def poll(self, timeout: float = 0) -> list[Event]:
+        """Take all there is; it never waits, since whoever would send is in this process."""
+        taken: list[Event] = []
+        while self.events:
+            event = self.events.popleft()
+            kind, peer, packet, _ = event
+            if kind == PACKET:
+                assert peer._other is not None  # every packet comes before CLOSED
+                if not peer._other._ended:
+                    peer._other.unsent -= len(packet)
+            elif kind == CLOSED:
+                event = (CLOSED, peer, b"", never_opened(peer._opened))
+                peer._other = None
+                self._peers.discard(peer)
+            elif peer._left:
+                continue
+            else:
+                peer._opened = True
+            taken.append(event)
+        return taken
+
+    def flush(self) -> None:
+        """Nothing to do: packets arrive when they are sent."""
+
+    def close(self) -> None:
+        """Close every peer and free the port."""
+        if self.address is not None and not self._closed:  # it may be another's already
+            _listening.pop(_key(*self.address), None)
+        self._closed = True
+        for peer in list(self._peers):
+            peer.disconnect()
+            peer._other = None
+        self._peers.clear()
+        self.events.clear()

@@ -1,0 +1,368 @@
+"""TCP, by the standard library's sockets and selectors: works wherever Python does.
+
+A packet is its length in 4 bytes (big-endian), then its bytes. Everything arrives reliably and in order, whatever
+delivery was registered, and channels do not exist.
+"""
+
+import contextlib
+import errno
+import os
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from pygnetic.errors import DisconnectReason
+from pygnetic.limits import Limits
+from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, check_port, listen_error, never_opened, resolve
+
+__all__ = ["Adapter", "Peer"]
+
+_INFO = {"channel": 0}
+_LENGTH = 4
+_CHUNK = 65536
+# The first time in a poll, and of those that send very small packets: 13,000 fit into a chunk, and take 10 ms.
+_FIRST_CHUNK = 16384
+# What a packet takes beside its bytes (an event here, a place in the backlog there).
+_PACKET_COST = 100
+# A queue as long as Linux' default (SOMAXCONN before 5.4); more are taken in the next poll.
+_BACKLOG = 128
+# Without a free descriptor accept() fails and the listener stays readable: look again after this many seconds.
+_PAUSE = 0.2
+_AGAIN = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.EINPROGRESS, errno.EALREADY)
+_WSAEWOULDBLOCK = 10035  # what Windows says for a connect() in progress
+
+_NEW, _OPEN, _CLOSING, _CLOSED = range(4)
+_READ, _READ_AND_WRITE = selectors.EVENT_READ, selectors.EVENT_READ | selectors.EVENT_WRITE
+
+
+class Peer:
+    """One TCP connection."""
+
+    __slots__ = ("_adapter", "_addresses", "_in", "_mask", "_out", "_sock", "_state", "address", "unsent")
+
+    def __init__(self, adapter: "Adapter", address: tuple[str, int]) -> None:
+        self.address = address
+        self.unsent = 0
+        self._adapter = adapter
+        self._addresses: list[Any] = []
+        self._sock: socket.socket | None = None
+        self._state = _NEW
+        self._mask = 0
+        self._in = b""
+        self._out: list[bytes] = []
+
+    def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
+        """Queue a packet; False before OPENED, after close and over the unsent limit."""
+        adapter = self._adapter
+        if packet is not adapter.packet:  # a broadcast sends the same to many
+            adapter.packet, adapter.frame = packet, len(packet).to_bytes(_LENGTH, "big") + packet
+        frame = adapter.frame
+        unsent = self.unsent + len(frame)
+        if self._state != _OPEN or unsent > adapter.limits.unsent:
+            return False
+        out = self._out
+        if not out:
+            adapter.writers.append(self)
+        self.unsent = unsent
+        out.append(frame)
+        return True
+
+    def disconnect(self) -> None:
+        """Close; what was sent before still arrives."""
+        if self._state == _OPEN:
+            self._state = _CLOSING
+            self._adapter.writers.append(self)
+        elif self._state == _NEW:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close now."""
+        if self._state != _CLOSED:
+            self._adapter.drop(self, never_opened(self._state != _NEW))
+
+
+class Adapter:
+    """One selector, and one socket a peer."""
+
+    title = "TCP (socket)"
+
+    def __init__(
+        self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits
+    ) -> None:
+        self.clock: Callable[[], float] = time.monotonic
+        self.limits = limits
+        self.address: tuple[str, int] | None = None
+        self.writers: list[Peer] = []  # have something to send that the selector does not know of
+        self.packet: bytes | None = None  # the last that was sent, and the same with its length before it
+        self.frame = b""
+        self._events: deque[Event] = deque()
+        self._peers: set[Peer] = set()
+        self._listener: socket.socket | None = None
+        self._resume = 0.0
+        # more of one peer's in one poll would not fit into its backlog
+        self._share = limits.backlog // 2
+        self._late: dict[Peer | None, int] = {}
+        self._selector: selectors.BaseSelector | None = None
+        if address is not None:
+            host, port = address
+            check_port(host, port, 0)
+            self._listener = _listen(host, port, limits.resolve_time)
+            name = self._listener.getsockname()
+            self.address = (name[0], name[1])
+        self._selector = selectors.DefaultSelector()
+        if self._listener is not None:
+            self._selector.register(self._listener, selectors.EVENT_READ, None)
+
+    def connect(self, host: str, port: int) -> Peer:
+        """Start to connect to each address of a host in turn.
+
+        :raises OSError: the host does not resolve, or the port is none.
+        """
+        if self._selector is None:
+            raise OSError(errno.EBADF, "this adapter is closed")
+        peer = Peer(self, (host, port))
+        peer._addresses = resolve(host, port, self.limits.resolve_time, kind=socket.SOCK_STREAM)
+        self._peers.add(peer)
+        self._try_next(peer)
+        return peer
+
+    def _try_next(self, peer: Peer) -> None:
+        while peer._addresses:
+            family, address = peer._addresses.pop(0)
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+            except OSError:
+                continue
+            sock.setblocking(False)
+            code = sock.connect_ex(address)
+            if code == 0 or code in _AGAIN or code == _WSAEWOULDBLOCK:
+                peer._sock = sock
+                peer.address = (address[0], address[1])
+                self._watch(peer, selectors.EVENT_WRITE)
+                return
+            sock.close()
+        self.drop(peer, DisconnectReason.UNREACHABLE)
+
+    def _watch(self, peer: Peer, mask: int) -> None:
+        if mask == peer._mask or self._selector is None or peer._sock is None:
+            return
+        if not peer._mask:
+            self._selector.register(peer._sock, mask, peer)
+        elif mask:
+            self._selector.modify(peer._sock, mask, peer)
+        else:
+            self._selector.unregister(peer._sock)
+        peer._mask = mask
+
+    def drop(self, peer: Peer, reason: DisconnectReason) -> None:
+        """Close a peer's socket and report it, once."""
+        if peer._state == _CLOSED:
+            return
+        self._forget(peer)
+        self._events.append((CLOSED, peer, b"", reason))
+
+    def _forget(self, peer: Peer) -> None:
+        peer._state = _CLOSED
+        peer._out, peer._in, peer.unsent = [], b"", 0
+        self._release(peer)
+        self._peers.discard(peer)
+
+    def _release(self, peer: Peer) -> None:
+        self._watch(peer, 0)
+        if peer._sock is not None:
+            peer._sock.close()
+            peer._sock = None
+
+    def poll(self, timeout: float = 0) -> list[Event]:
+        """Send what is queued, wait up to ``timeout`` ms for the first event, then take all there is."""
+        if self._selector is None:
+            return []
+        self.flush()
+        if self._resume and self.clock() >= self._resume and self._listener is not None:
+            self._resume = 0.0
+            self._selector.register(self._listener, selectors.EVENT_READ, None)
+        ready = self._selector.select(0 if self._events or self._late else max(timeout, 0) / 1000)
+        todo: deque[tuple[Peer | None, int]] = deque((key.data, mask) for key, mask in ready)
+        if self._late:  # who was not reached in the last poll goes first in this one, in the same order
+            todo = deque(sorted(todo, key=lambda turn: self._late.get(turn[0], len(self._late))))
+        end = self.clock() + self.limits.io_time / 1000
+        read: dict[Peer, int] = {}  # what came from those that sent more than one chunk
+        chunks: dict[Peer, int] = {}  # how much of theirs is read next
+        while todo:
+            peer, mask = todo.popleft()
+            if peer is None:
+                self._accept()
+            elif peer._state == _NEW:
+                self._connected(peer)
+            else:
+                if mask & selectors.EVENT_WRITE and peer._state != _CLOSED:
+                    self._write(peer)
+                # one chunk each, then round again: a flood on one peer leaves time for the others
+                if mask & selectors.EVENT_READ:
+                    before = len(self._events)
+                    chunk = chunks.get(peer, _FIRST_CHUNK)
+                    if self._read(peer, chunk):
+                        cost = _PACKET_COST * (len(self._events) - before)
+                        read[peer] = read.get(peer, 0) + chunk + cost
+                        if read[peer] < self._share:
+                            chunks[peer] = _CHUNK if cost < chunk else _FIRST_CHUNK
+                            todo.append((peer, selectors.EVENT_READ))
+            if self.clock() > end:
+                break
+        self._late = {peer: place for place, (peer, _) in enumerate(todo)}
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def _accept(self) -> None:
+        assert self._listener is not None and self._selector is not None
+        for _ in range(_BACKLOG):
+            try:
+                sock, address = self._listener.accept()
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    self._selector.unregister(self._listener)
+                    self._resume = self.clock() + _PAUSE
+                return
+            host = address[0].removeprefix("::ffff:")  # an IPv4 address on a socket that takes both
+            peer = Peer(self, (host, address[1]))
+            peer._sock = sock
+            self._peers.add(peer)
+            sock.setblocking(False)
+            self._open(peer)
+
+    def _connected(self, peer: Peer) -> None:
+        assert peer._sock is not None
+        if peer._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._release(peer)
+            self._try_next(peer)
+        else:
+            peer._addresses = []
+            self._open(peer)
+
+    def _open(self, peer: Peer) -> None:
+        assert peer._sock is not None
+        with contextlib.suppress(OSError):  # the other end may be gone already; reading will tell
+            # a game's packets are small and urgent: do not wait for more to fill a segment (Nagle, RFC 896)
+            peer._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer._state = _OPEN
+        self._watch(peer, selectors.EVENT_READ)
+        self._events.append((OPENED, peer, b"", None))
+
+    def _read(self, peer: Peer, chunk: int = _CHUNK) -> bool:
+        """Read so many bytes; True if there may be more."""
+        if peer._sock is None:
+            return False
+        try:
+            data = peer._sock.recv(chunk)
+        except OSError as error:
+            if error.errno not in _AGAIN:
+                self.drop(peer, DisconnectReason.LOST)
+            return False
+        if not data:
+            self.drop(peer, DisconnectReason.LOST)
+            return False
+        if peer._state == _OPEN:
+            self._frames(peer, data)
+        return len(data) == chunk  # a short read has emptied the socket: saves the call that says so
+
+    def _frames(self, peer: Peer, data: bytes) -> None:
+        if peer._in:
+            data = peer._in + data
+        start, end = 0, len(data)
+        append = self._events.append
+        while end - start >= _LENGTH:
+            size = int.from_bytes(data[start : start + _LENGTH], "big")
+            if not 0 < size <= self.limits.packet_size:
+                peer._in = b""
+                self.drop(peer, DisconnectReason.PROTOCOL_ERROR)
+                return
+            if end - start - _LENGTH < size:
+                break
+            start += _LENGTH
+            append((PACKET, peer, data[start : start + size], _INFO))
+            start += size
+        peer._in = data[start:] if start < end else b""
+
+    def _write(self, peer: Peer) -> None:
+        out, sock = peer._out, peer._sock
+        if out and sock is not None:
+            data = out[0] if len(out) == 1 else b"".join(out)
+            try:
+                sent = sock.send(data)
+            except OSError as error:
+                # broken: what came before is still to be read, and reading finds the end
+                sent = 0 if error.errno in _AGAIN else len(data)
+            peer.unsent -= sent
+            out.clear()
+            if sent < len(data):
+                out.append(data[sent:])
+                self._watch(peer, _READ_AND_WRITE)
+                return
+        if peer._mask != _READ:
+            self._watch(peer, _READ)
+        if peer._state == _CLOSING and peer._sock is not None:
+            # the other end reads to here, then closes; its end of file is our CLOSED
+            with contextlib.suppress(OSError):
+                peer._sock.shutdown(socket.SHUT_WR)
+
+    def flush(self) -> None:
+        """Send what is queued, as far as the network takes it now."""
+        if self.writers:
+            for peer in self.writers:
+                if peer._state in (_OPEN, _CLOSING):
+                    self._write(peer)
+            self.writers.clear()
+
+    def close(self) -> None:
+        """Send what is queued and free the port; harmless when repeated."""
+        if self._selector is None:
+            return
+        self.flush()
+        for peer in list(self._peers):
+            if peer._sock is not None and peer._state != _NEW:
+                with contextlib.suppress(OSError):
+                    # bytes left unread would make close() send a reset, which overtakes what was just sent
+                    peer._sock.shutdown(socket.SHUT_WR)
+                    for _ in range(4):
+                        if not peer._sock.recv(_CHUNK):
+                            break
+            self._forget(peer)
+        if self._listener is not None:
+            self._listener.close()
+        self._selector.close()
+        self._selector = None
+        self._events.clear()
+
+
+def _listen(host: str, port: int, timeout: float) -> socket.socket:
+    attempts = []
+    if host == "":
+        if socket.has_dualstack_ipv6():
+            attempts.append((socket.AF_INET6, "::"))
+        attempts.append((socket.AF_INET, "0.0.0.0"))
+    else:
+        for family, address in resolve(host, port, timeout, kind=socket.SOCK_STREAM, lowest=0):
+            attempts.append((family, address[0]))
+    failure = OSError(errno.EADDRNOTAVAIL, "no address")
+    for family, name in attempts:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            # on Windows it would let two servers share a port; elsewhere it frees the port at once after a restart
+            if os.name == "posix":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "" else 1)
+            sock.bind((name, port))
+            sock.listen(_BACKLOG)
+            sock.setblocking(False)
+            return sock
+        except OSError as error:
+            sock.close()
+            failure = error
+            if error.errno == errno.EADDRINUSE:
+                break
+    raise listen_error((host, port), failure) from None

@@ -1,0 +1,247 @@
+"""The end that is connected to."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pygnetic import _session, event, message
+from pygnetic._compiled import encoder
+from pygnetic._endpoint import Endpoint, _Stranger, check_width, factory_of
+from pygnetic.connection import OPEN, Connection
+from pygnetic.errors import DecodeError, DisconnectReason, Reason
+from pygnetic.handler import Handler
+from pygnetic.limits import DEFAULT, Limits
+from pygnetic.message import MessageFactory
+from pygnetic.network import base
+
+__all__ = ["Server"]
+
+_logger = logging.getLogger("pygnetic")
+
+
+class Server(Endpoint):
+    """Accepts clients, and makes a handler for each.
+
+    :param host: the address to listen on; '' for all of this machine.
+    :param port: the port to listen on; 0 picks a free one (see :attr:`address`).
+    :param conn_limit: how many clients there can be at a time; the next is refused with SERVER_FULL.
+    :param handler: the :class:`~pygnetic.handler.Handler` subclass that is made for each client.
+    :param message_factory: knows the messages; it is frozen now.
+    :param n_adapter: the network adapter: a name, a list of names, or one of your own; by default the one that
+        ``pygnetic.init()`` selects.
+    :param limits: what a connection may send, hold and take; a :class:`~pygnetic.limits.Limits`.
+    :param adapter_options: options of the network adapter.
+    :raises OSError: the address cannot be listened on; the text says why.
+    :raises ValueError: a message has more fields than the limits allow.
+    :raises TypeError: the handler is no such class.
+    :raises ImportError: no adapter is usable; the text has the pip line.
+    """
+
+    #: The Handler subclass that is made for each client; read whenever one is accepted.
+    handler: Callable[[], Handler] | None = None
+    #: The factory for all connections; a subclass can have its own.
+    message_factory = message.message_factory
+
+    _serving = True
+    _elsewhere = "a connection has it, such as a handler's self.connection; broadcast() sends to all of them"
+
+    def __init__(
+        self,
+        host: str = "",
+        port: int = 0,
+        conn_limit: int = 4,
+        *args: Any,
+        handler: Callable[[], Handler] | None = None,
+        message_factory: MessageFactory | None = None,
+        n_adapter: Any = None,
+        limits: Limits | None = None,
+        **adapter_options: Any,
+    ) -> None:
+        if args:
+            raise TypeError(f"Server() takes host, port and conn_limit; give {args!r} by name, as adapter options")
+        if handler is not None:
+            self.handler = handler
+        _check_handler(self.handler)
+        if message_factory is not None:
+            self.message_factory = message_factory
+        factory = factory_of(None, self)
+        check_width(factory, limits or DEFAULT)
+        self._hash = factory.get_hash()  # ImportError without a serialization adapter, so before a port is bound
+        super().__init__((host, port), conn_limit, n_adapter, limits, adapter_options)
+        factory.set_frozen()
+        self._unmet: set[Connection] = set()  # welcomed, and the user was not told yet
+        self._encoders: dict[Any, Callable[..., bytes]] = {}
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The (host, port) it listens on, with the real port."""
+        address: tuple[str, int] = self._adapter.address
+        return address
+
+    def connections(self, exclude: Iterable[Any] | None = None) -> list[Connection]:
+        """Return the clients that are connected.
+
+        :param exclude: connections to leave out, or proxies of them such as a handler's ``connection``.
+        """
+        left_out = _identities(exclude)
+        return [c for c in self._connections.values() if c._state == OPEN and id(c) not in left_out]
+
+    def handlers(self, exclude: Iterable[Any] | None = None) -> list[Any]:  # your Handlers, with all they have
+        """Return the handlers of the clients that are connected.
+
+        :param exclude: connections whose handlers are left out, or proxies of them.
+        """
+        return [handler for c in self.connections(exclude) for handler, _ in c._inbox.handlers]
+
+    def broadcast(self, message: Any, /, *args: Any, exclude: Iterable[Any] = (), **kwargs: Any) -> int:
+        """Send a message to every client; it is packed once.
+
+        :param message: a message class, its name, or a message, which is sent as it is.
+        :param args: the values of its fields.
+        :param exclude: connections to leave out, or proxies of them.
+        :param kwargs: the values of its fields by name.
+        :return: how many connections accepted it.
+        :raises ValueError, TypeError, MessageTooLarge: as for ``Connection.send()``.
+        """
+        if isinstance(message, tuple):
+            if args or kwargs:
+                raise TypeError(f"broadcast() got {type(message).__name__} complete, and fields besides")
+            args, message = message, type(message)
+        factory = self.message_factory
+        if isinstance(message, str):
+            message = factory.get_by_name(message)
+        encode = self._encoders.get(message) if isinstance(message, type) else None
+        if encode is None:
+            encode = encoder(message, factory.get_type_id(message), factory.s_adapter.pack)
+            self._encoders[message] = encode
+        data = encode(self.limits, *args, **kwargs)
+        index = factory.deliveries.index(factory.get_delivery(message))
+        left_out = _identities(exclude)
+        accepted = 0
+        for connection in self._connections.values():  # not over connections(): that takes 100 ns for each
+            if connection._state == OPEN and not (left_out and id(connection) in left_out):
+                accepted += connection._outbox.put(connection, index, message, data)
+        return accepted
+
+    # -- strangers
+
+    def _take_stranger(self, kind: int, peer: Any, packet: bytes, info: Any, now: float) -> None:
+        if kind == base.OPENED:
+            if len(self._strangers) >= self.limits.strangers:
+                _, oldest = self._strangers.popitem(last=False)
+                oldest._due = 0.0
+                oldest.peer.abort()
+            stranger = self._strangers[peer] = _Stranger(peer)
+            self._deadlines.set(stranger, now + self.limits.connect_time)
+            return
+        known = self._strangers.get(peer)
+        if known is None:
+            return
+        if kind == base.CLOSED:
+            del self._strangers[peer]
+            known._due = 0.0
+            return
+        if known.refused:
+            return
+        self._replied = True
+        try:
+            self._greet(known, packet, now)
+        except DecodeError as error:
+            self._refuse(known, Reason(DisconnectReason.PROTOCOL_ERROR, _session.printable(str(error))), now)
+
+    def _greet(self, stranger: _Stranger, packet: bytes, now: float) -> None:
+        kind = packet[1] if len(packet) > 1 and packet[0] == _session.MARK else 0
+        if kind == _session.PING:
+            if self._is_flood(stranger.peer):
+                raise DecodeError("too many PINGs before HELLO")
+            stranger.peer.send(_session.pong(packet), reliable=False)
+            return
+        if kind != _session.HELLO:
+            raise DecodeError("the first packet was no HELLO")
+        hello = _session.read_hello(packet)
+        factory = self.message_factory
+        if hello.version != _session.VERSION:
+            text = f"server: protocol {_session.VERSION}; client: protocol {hello.version}; update the older one"
+            self._refuse(stranger, Reason(DisconnectReason.VERSION_MISMATCH, text), now)
+        elif hello.schema_hash != self._hash or hello.wire_name != factory.s_adapter.wire_name:
+            text = "the server has other messages"
+            if self._full():  # "python -m pygnetic ping --hello" tells both
+                text += f"; {self._full_text()}"
+            reason = Reason(DisconnectReason.SCHEMA_MISMATCH, text)
+            self._refuse(stranger, reason, now, factory.description(), asked=not hello.wire_name)
+        elif self._full():
+            self._refuse(stranger, Reason(DisconnectReason.SERVER_FULL, self._full_text()), now)
+        else:
+            self._welcome(stranger, now)
+
+    def _full_text(self) -> str:
+        number = self.conn_limit
+        return f"the server is full: it takes {number} client{'s' if number > 1 else ''} (conn_limit)"
+
+    def _refuse(
+        self, stranger: _Stranger, reason: Reason, now: float, description: str = "", asked: bool = False
+    ) -> None:
+        if asked:  # by a HELLO that is never welcomed
+            _logger.info("told %s:%s which messages there are (ping --hello)", *stranger.address)
+        else:
+            _logger.info("refused %s:%s: %s", *stranger.address, reason)
+        stranger.refused = True
+        stranger.peer.send(_session.refuse(reason, description))
+        stranger.peer.disconnect()
+        self._deadlines.set(stranger, now + self.limits.close_time)
+
+    def _welcome(self, stranger: _Stranger, now: float) -> None:
+        peer = stranger.peer
+        del self._strangers[peer]
+        stranger._due = 0.0
+        connection = self._connections[peer] = Connection(self, peer, self.message_factory)
+        peer.send(_session.welcome())
+        self._unmet.add(connection)
+        self._begin(connection, now)
+
+    def _welcomed(self, connection: Connection) -> None:
+        self._unmet.discard(connection)
+        if event.post is not None:
+            event.post(event.NET_ACCEPTED, connection)
+        try:
+            if self.handler is not None:
+                handler = self.handler()
+                handler.server = self._proxy
+                connection.add_handler(handler)
+        except BaseException:
+            connection.disconnect(reason="the server has no handler for you: an error in its program")
+            raise
+        finally:
+            super()._welcomed(connection)
+
+    def _post_gone(self, connection: Connection) -> None:
+        if connection in self._unmet:  # kicked, or hostile, in the update that welcomed it: it was never here
+            self._unmet.discard(connection)
+        else:
+            super()._post_gone(connection)
+
+
+def _check_handler(handler: Any) -> None:
+    """Raise the TypeError that would come when the first client is there, which may be much later."""
+    wanted = "handler is a subclass of pygnetic.Handler, not"
+    if isinstance(handler, Handler):
+        name = type(handler).__name__
+        raise TypeError(f"{wanted} an object of it; the server makes one for each client: handler={name}")
+    if isinstance(handler, type) and not issubclass(handler, Handler):
+        raise TypeError(f"{wanted} {handler!r}; write class {handler.__name__}(pygnetic.Handler)")
+    if handler is not None and not callable(handler):
+        raise TypeError(f"{wanted} {handler!r}")
+
+
+def _identities(exclude: Iterable[Any] | None) -> set[int]:
+    """Return the id() of each connection; a proxy is no key and not equal to what it stands for."""
+    found = set()
+    try:
+        for connection in exclude or ():
+            with contextlib.suppress(ReferenceError):  # it is gone, and so in no list
+                found.add(id(connection._itself()))
+    except (TypeError, AttributeError) as error:
+        text = f"exclude takes a list of connections, such as [self.connection], not {exclude!r}"
+        raise TypeError(text) from error
+    return found
