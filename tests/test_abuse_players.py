@@ -1,0 +1,200 @@
+"""What one player can do to the others at full speed: `python -m pytest -m abuse` prints the figures."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import figures
+import pytest
+from abuse import (
+    MB,
+    PATIENCE,
+    Child,
+    Growth,
+    best_of,
+    frames,
+    megabytes,
+    needs_posix,
+    needs_proc,
+    percentile,
+    settled,
+    spent,
+)
+from children import FLOODS
+from test_hostile_basics import Raw
+from world import World
+
+import pygnetic as net
+from pygnetic import _session
+from pygnetic.errors import DisconnectReason
+from pygnetic.limits import DEFAULT
+
+pytestmark = [pytest.mark.abuse, pytest.mark.timeout(180)]
+
+Note = Callable[..., None]
+
+
+class Flooded(NamedTuple):
+    """What five seconds of a flood did, frame by frame."""
+
+    cpu: list[float]  # milliseconds of processor time that each update() took
+    wall: list[float]  # and of the clock's
+    sent: int  # honest messages
+    delays: list[int]  # frames that each of them took
+    reasons: list[str]  # why the flooder, who always comes again, was closed
+    honest: bool  # the honest client is still connected
+
+    @property
+    def good(self) -> bool:
+        # flooder, server and player share this machine: where they have two cores, the flooder has one
+        return (
+            percentile(self.cpu, 0.99) <= 10
+            and len(self.delays) >= self.sent - 3
+            and percentile(self.delays, 0.95) <= 2
+        )
+
+
+def flooded(network: str, kind: str) -> Flooded:
+    """Have a server and an honest client live through a flood."""
+    arrived: list[int] = []
+
+    class Numbers(net.Handler):
+        def net_echo(self, message: Any) -> None:
+            if self.connection.id == player.there.id:
+                arrived.append(message.text)
+
+    with World(network) as world:
+        server = world.server(handler=Numbers)
+        player = world.join(server)
+        delays: list[int] = []
+        cpu: list[float] = []
+        wall: list[float] = []
+        flooders: set[Any] = set()
+        child = Child("children.py", "flood", network, *server.address, kind, server.message_factory.get_hash())
+        try:
+            world.until(lambda: "ready" in child.lines, timeout=30)
+            with settled():
+                for frame in frames(5):
+                    player.net_echo(frame)
+                    player.client.update()
+                    start = time.perf_counter()
+                    cpu.append(spent(server.update))
+                    wall.append((time.perf_counter() - start) * 1000)
+                    delays += [frame - number for number in arrived[len(delays) :]]
+                    flooders.update(there for there in server.connections() if there is not player.there)
+        finally:
+            child.close()
+        assert flooders
+        reasons = [flooder.reason.code.name for flooder in flooders if flooder.reason]
+        return Flooded(cpu, wall, frame + 1, delays, reasons, player.connected)
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_a_flooder_beside_an_honest_client(wire_name: str, kind: str, figure: Note) -> None:
+    result = best_of(lambda: flooded(wire_name, kind), lambda result: result.good)
+    figure(figures.FLOOD, wire_name, f"{kind}: processor time of update()",
+           f"99 %: {percentile(result.cpu, 0.99):.1f} ms, longest: {max(result.cpu):.1f} ms; "
+           f"by the clock 99 %: {percentile(result.wall, 0.99):.1f} ms", "10 ms")  # fmt: skip
+    figure(figures.FLOOD, wire_name, f"{kind}: honest messages are late by",
+           f"95 %: {percentile(result.delays, 0.95)}, at most {max(result.delays)} frames", "2 frames")  # fmt: skip
+    told = ", ".join(f"{result.reasons.count(reason)} times {reason}" for reason in sorted(set(result.reasons)))
+    figure(figures.FLOOD, wire_name, f"{kind}: the flooder, who comes again, is", told or "slowed down")
+    assert result.good and result.honest
+
+
+class Counter(net.Handler):
+    """Counts, and keeps nothing."""
+
+    count = 0
+
+    def net_echo(self, message: Any) -> None:
+        self.count += 1
+
+
+@needs_proc
+def test_a_reader_that_stops_reading(wire_world: World, figure: Note) -> None:
+    world = wire_world
+    server = world.server()
+    players = [world.join(server, Counter()) for _ in range(2)]
+    bad = Raw(world, server)
+    bad.peer.send(_session.hello(server.message_factory.get_hash(), "json"))
+    world.until(lambda: len(server.connections()) == 3)
+    connection = server.connections()[2]
+
+    def broadcast(text: str) -> None:
+        world.until(lambda: all(there.unsent < 500_000 for there in server.connections() if there is not connection))
+        server.broadcast("echo", text)
+        world.pump()
+
+    for _ in range(20):  # what the library needs once anyway
+        broadcast("x" * 60_000)
+    world.until(lambda: not connection.unsent)
+    world.pumps.remove(bad.poll)  # from here on it does not read
+    with Growth() as growth:
+        for _ in range(1000):
+            broadcast("x" * 60_000)
+        world.until(lambda: all(player.handler.count == 1020 for player in players))
+    figure(figures.READER, world.network, "memory at its worst", megabytes(growth.peak), "below +4 MB")
+    figure(figures.READER, world.network, "its connection", connection.reason.code.name, "OVERLOADED")
+    figure(figures.READER, world.network, "the others got", "1000 of 1000 broadcasts", "all")
+    assert connection.reason.code == DisconnectReason.OVERLOADED
+    assert "bytes were sent faster than the other end took them, and were dropped" in connection.reason.text
+    assert "(Limits.unsent)" in connection.reason.text
+    assert growth.peak < 4 * MB
+
+
+LEFT = (DisconnectReason.TIMEOUT, DisconnectReason.LOST)
+
+
+def playing(world: World) -> tuple[Any, Any, Child]:
+    """Return a server, its connection to a client process, and the process."""
+    server = world.server()
+    child = Child("children.py", "honest", world.network, *server.address)
+    world.until(lambda: server.made and server.made[0].messages)
+    return server, server.connections()[0], child
+
+
+@needs_posix
+def test_a_killed_client(wire_world: World, figure: Note) -> None:
+    server, connection, child = playing(wire_world)
+    os.kill(child.pid, signal.SIGKILL)
+    start = time.monotonic()
+    try:
+        wire_world.until(lambda: server.made[0].ended, timeout=DEFAULT.idle_time + PATIENCE)
+    finally:
+        child.close()
+    took = time.monotonic() - start
+    figure(figures.KILLED, wire_world.network, "SIGKILL noticed after", f"{took:.1f} s, {connection.reason.code.name}",
+           "10 s")  # fmt: skip
+    assert connection.reason.code in LEFT
+
+
+@needs_posix
+def test_a_suspended_client(wire_world: World, figure: Note) -> None:
+    server, connection, child = playing(wire_world)
+    os.kill(child.pid, signal.SIGSTOP)
+    start = time.monotonic()
+    took = 0.0
+    try:
+        while time.monotonic() < start + 15:
+            wire_world.pump()
+            time.sleep(0.005)
+            if server.made[0].ended and not took:
+                took = time.monotonic() - start
+        os.kill(child.pid, signal.SIGCONT)
+        resumed = time.monotonic()
+        wire_world.until(lambda: any(line.startswith("ended") for line in child.lines),
+                         timeout=DEFAULT.idle_time + PATIENCE)  # fmt: skip
+        learnt = time.monotonic() - resumed
+        told = next(line for line in child.lines if line.startswith("ended")).split()[1]
+    finally:
+        child.close()
+    name = wire_world.network
+    figure(figures.KILLED, name, "SIGSTOP noticed after", f"{took:.1f} s, {connection.reason.code.name}", "10 s")
+    figure(figures.KILLED, name, "resumed, it learns so after", f"{learnt:.1f} s, {told}", "10 s")
+    assert connection.reason.code in LEFT and 0 < took < DEFAULT.idle_time + PATIENCE
+    assert told in ("TIMEOUT", "LOST")

@@ -1,0 +1,460 @@
+"""``python -m pygnetic``: doctor and ping are right in each case that a player meets, and nobody sees a traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from programs import free_port
+
+import pygnetic as net
+from pygnetic import _demo, _doctor, _ping, network
+from pygnetic.__main__ import main
+from pygnetic.message import MessageFactory
+
+LOCAL = "127.0.0.1"
+QUICK = ["--timeout", "10", "--interval", "0"]  # nobody waits for the timeout where answers come, or refusals
+
+
+class Serving:
+    """A server that a thread of its own updates."""
+
+    def __init__(self, adapter: str, *, host: str = LOCAL, port: int = 0, conn_limit: int = 4, guests: int = 0) -> None:
+        factory = MessageFactory("json")
+        factory.register("chat_msg", ("player", "msg"))
+        factory.register("move", ("x", "y"), reliable=False)
+        self.server = net.Server(host, port, conn_limit, message_factory=factory, n_adapter=adapter)
+        self.port = str(self.server.address[1])
+        self.clients = [net.Client(message_factory=factory, n_adapter=adapter) for _ in range(guests)]
+        for client in self.clients:
+            connection = client.connect(*self.server.address)
+            while not connection.connected:
+                client.update(1)
+                self.server.update(1)
+        self._going = True
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while self._going:
+            self.server.update(5)
+
+    def __enter__(self) -> Serving:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._going = False
+        self._thread.join()
+        for client in self.clients:
+            client.close()
+        self.server.close()
+
+
+@pytest.fixture
+def no_enet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make Python believe that there is no module enet."""
+    monkeypatch.setitem(sys.modules, "enet", None)
+    monkeypatch.delitem(sys.modules, "pygnetic.network.enet_adapter", raising=False)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[Any, str]:
+    """Run a command line here; return the exit code and what was printed."""
+    capsys.readouterr()
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as error:  # argparse
+        code = error.code
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
+
+
+def have_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+# -- ping
+
+
+def test_ping_when_all_is_well(capsys: pytest.CaptureFixture[str], wire_name: str) -> None:
+    with Serving(wire_name) as there:
+        code, text = run(capsys, "ping", LOCAL, there.port, "--count", 3, *QUICK)
+    assert code == _ping.ANSWERED
+    title = {"enet": "UDP (enet)", "socket": "TCP (socket)"}[wire_name]
+    assert len(re.findall(rf"^{re.escape(title)}: number \d: [\d.]+ ms$", text, re.M)) == 3
+    told = rf"^{re.escape(title)}: 3 sent, 3 came back, 0% lost; round trip min/avg/max = (.*) ms$"
+    times = re.search(told, text, re.M)
+    assert times
+    low, mean, high = map(float, times[1].split("/"))
+    assert 0 < low <= mean <= high < 5000
+    assert f"it is on the {wire_name} adapter" in text
+
+
+def test_ping_when_the_server_is_on_tcp_only(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("enet")
+    with Serving("socket") as there:
+        code, text = run(capsys, "ping", LOCAL, there.port, "--count", 1, *QUICK)
+        assert code == _ping.ANSWERED
+        assert "The server answers over TCP but not over UDP: it is on the socket adapter." in text
+        assert "n_module='socket'" in text
+        code, text = run(capsys, "ping", LOCAL, there.port, "--adapter", "enet", "--count", 1, *QUICK)
+        assert code == _ping.SILENT
+        assert f"{LOCAL} is there, but nobody listens on UDP port {there.port}." in text
+        assert "TCP was not tried (--adapter enet): a server on the socket adapter cannot be seen so." in text
+        assert "no server on port" not in text
+
+
+def test_ping_when_the_port_is_closed(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("enet")  # see test_ping_without_enet
+    port = free_port()
+    code, text = run(capsys, "ping", LOCAL, port, *QUICK)
+    assert code == _ping.SILENT
+    assert f"socket: no answer: that computer says that nobody listens on TCP port {port}" in text
+    assert f"{LOCAL} is there, but no server on port {port}. Is it running?" in text
+
+
+def test_ping_when_nothing_comes_back(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    # what a firewall that drops looks like: no answer, and the system knows nothing either
+    monkeypatch.setattr(_ping._Knock, "udp_refused", lambda self: False)
+    monkeypatch.setattr(_ping._Knock, "tcp_refused", lambda self: False)
+    code, text = run(capsys, "ping", LOCAL, free_port(), "--timeout", 0.05)
+    assert code == _ping.SILENT
+    assert "Nothing came back from 127.0.0.1. One of these:" in text
+    assert "firewall" in text and "router" in text and "update()" in text
+
+
+def test_ping_when_only_udp_is_silent(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A firewall that drops what it does not know, behind which the computer itself says no to TCP."""
+    pytest.importorskip("enet")
+    monkeypatch.setattr(_ping._Knock, "udp_refused", lambda self: False)
+    port = free_port()
+    code, text = run(capsys, "ping", LOCAL, port, "--timeout", 0.05)
+    assert code == _ping.SILENT
+    assert f"{LOCAL} is there, but nobody listens on TCP, and over UDP nothing came back.\nOne of these:\n" in text
+    assert "firewall" in text and "update()" in text
+    assert "no server on port" not in text
+
+
+def test_ping_when_another_program_has_the_port(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server((LOCAL, 0)) as web_server:  # it accepts, and says nothing
+        port = web_server.getsockname()[1]
+        code, text = run(capsys, "ping", LOCAL, port, "--timeout", 0.1)
+    assert code == _ping.SILENT
+    assert "something accepts connections there but does not answer" in text
+    assert f"Port {port} of {LOCAL} is in use, but no pygnetic server answers." in text
+
+
+def test_ping_without_enet(capsys: pytest.CaptureFixture[str], no_enet: None) -> None:
+    with Serving("socket") as there:
+        code, text = run(capsys, "ping", LOCAL, there.port, "--count", 1, *QUICK)
+    assert code == _ping.ANSWERED
+    assert "enet: not tried: the enet adapter needs a library that is not installed: pip install pyenet-vladfi" in text
+    assert "The server answers over TCP: it is on the socket adapter." in text
+    port = free_port()
+    code, text = run(capsys, "ping", LOCAL, port, *QUICK)
+    assert code == _ping.SILENT
+    assert f"socket: no answer: that computer says that nobody listens on TCP port {port}" in text
+    assert f"{LOCAL} is there, but nobody listens on TCP port {port}." in text
+    assert "a server on the enet adapter cannot be seen from here" in text
+    code, text = run(capsys, "ping", LOCAL, free_port(), "--adapter", "enet", *QUICK)
+    assert code == _ping.WRONG
+    assert "pip install pyenet-vladfi" in text
+
+
+@pytest.mark.skipif(not have_ipv6(), reason="no IPv6 here")
+def test_ping_over_ipv6(capsys: pytest.CaptureFixture[str]) -> None:
+    with Serving("socket", host="::1") as there:
+        code, text = run(capsys, "ping", "::1", there.port, "--count", 2, *QUICK)
+    assert code == _ping.ANSWERED
+    assert "TCP (socket): 2 sent, 2 came back" in text
+    if "pip install" not in text:
+        assert "enet: not tried: ENet knows IPv4 only, and ::1 has no IPv4 address" in text
+
+
+@pytest.mark.parametrize("adapter", [[], ["--adapter", "socket"]])
+def test_ping_when_the_name_does_not_resolve(capsys: pytest.CaptureFixture[str], adapter: list[str]) -> None:
+    code, text = run(capsys, "ping", "no-such-host.invalid", 10000, *adapter)
+    assert code == _ping.WRONG
+    assert len(text.splitlines()) == 1
+    assert text.startswith("host 'no-such-host.invalid'") and "is its name right?" in text
+
+
+def test_ping_goes_on_when_the_server_drops_who_says_no_hello(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wire_name: str
+) -> None:
+    monkeypatch.setattr(_ping, "_AGE", 0.0)  # connects anew for each PING
+    with Serving(wire_name) as there:
+        code, text = run(capsys, "ping", LOCAL, there.port, "--adapter", wire_name, "--count", 4, *QUICK)
+    assert code == _ping.ANSWERED
+    assert "4 sent, 4 came back" in text
+
+
+def test_hello_shows_the_messages(
+    capsys: pytest.CaptureFixture[str], wire_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "pygnetic")
+    with Serving(wire_name) as there:
+        code, text = run(capsys, "ping", LOCAL, there.port, "--hello", "--count", 1, *QUICK)
+        assert there.server.connections() == [], "nobody came in"
+    assert code == _ping.ANSWERED
+    assert "The server packs with json and has these messages, in this order:" in text
+    assert "  1 chat_msg(player, msg)\n  2 move(x, y)\n" in text
+    assert "It is not full." in text
+    # whoever looks at the server sees that nothing is wrong
+    [told] = [record.message for record in caplog.records if LOCAL in record.message]
+    assert re.fullmatch(rf"told {re.escape(LOCAL)}:\d+ which messages there are \(ping --hello\)", told)
+
+
+def test_hello_says_that_the_server_is_full(capsys: pytest.CaptureFixture[str], wire_name: str) -> None:
+    with Serving(wire_name, conn_limit=1, guests=1) as there:
+        code, text = run(capsys, "ping", LOCAL, there.port, "--hello", "--count", 1, *QUICK)
+        assert code == _ping.REFUSING
+        assert "1 chat_msg(player, msg)" in text
+        assert "Now it refuses everybody: the server is full: it takes 1 client (conn_limit) (SERVER_FULL)." in text
+        code, text = run(capsys, "ping", LOCAL, there.port, "--count", 1, *QUICK)
+        assert code == _ping.ANSWERED, "a PING is answered all the same"
+        assert "With --hello I also ask which messages it expects, and whether it is full." in text
+
+
+def test_hello_to_another_version(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    old = _ping._session.hello(0, "")
+    newer = bytes((*old[:2], old[2] + 1, *old[3:]))
+    monkeypatch.setattr(_ping._session, "hello", lambda *args: newer)
+    with Serving("socket") as there:
+        code, text = run(capsys, "ping", LOCAL, there.port, "--hello", "--count", 1, *QUICK)
+    assert code == _ping.REFUSING
+    assert "The server refuses: VERSION_MISMATCH: server: protocol 1; client: protocol 2" in text
+
+
+# -- doctor
+
+
+def test_doctor_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+    port = free_port()
+    code, text = run(capsys, "doctor", "--port", port)
+    assert code == _doctor.WELL
+    assert f"pygnetic {net.__version__}, Python {sys.version.split()[0]}" in text
+    for name in ("socket", "memory", "json"):
+        assert re.search(rf"^  {name} +yes ", text, re.M)
+    assert f"Server(port={port})" in text
+    assert text.count("the port is free") == 2
+    assert text.endswith("All is well.\n")
+    if network.get_adapter(["enet", "socket"]).__name__.endswith("enet_adapter"):
+        assert re.search("^  enet +yes    UDP, the default; pyenet", text, re.M)
+        assert f"forward UDP port {port}" in text
+
+
+def test_doctor_without_enet(capsys: pytest.CaptureFixture[str], no_enet: None) -> None:
+    code, text = run(capsys, "doctor", "--port", free_port())
+    assert code == _doctor.WELL
+    assert re.search(r"^  enet +no .*pip install pyenet-vladfi$", text, re.M)
+    assert "it listens on TCP, by the socket adapter" in text
+    assert "both of us need n_module='socket'" in text
+
+
+def test_doctor_without_messagepack(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("msgpack", "msgspec"):
+        monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.delitem(sys.modules, f"pygnetic.serialization.{name}_adapter", raising=False)
+    code, text = run(capsys, "doctor", "--port", free_port())
+    assert code == _doctor.WELL
+    assert re.search(r"^  msgpack +no .*pip install msgpack$", text, re.M)
+    assert "both of us need s_module='json'" in text
+
+
+def test_doctor_when_the_port_is_taken(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_doctor, "_ANSWER_TIME", 0.1)  # nobody there can answer
+    with socket.create_server(("", 0)) as other:
+        port = other.getsockname()[1]
+        code, text = run(capsys, "doctor", "--port", port)
+    assert code == _doctor.ILL
+    assert f"TCP  no     cannot listen on *:{port}: another program (or another copy of this one) uses it" in text
+    assert "Something is wrong: " in text and f"TCP port {port} cannot be used" in text
+
+
+def test_doctor_when_your_server_runs(
+    capsys: pytest.CaptureFixture[str], wire_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for the address while the server runs has done nothing wrong."""
+    monkeypatch.setattr(_doctor, "addresses", lambda: [LOCAL])  # nothing is sent elsewhere
+    protocol, other = {"enet": ("UDP", "TCP"), "socket": ("TCP", "UDP")}[wire_name]
+    with Serving(wire_name, host="", port=free_port()) as there:
+        code, text = run(capsys, "doctor", "--port", there.port)
+    assert code == _doctor.WELL
+    assert f"  {protocol}  yes    a pygnetic server answers on it\n" in text
+    assert f"  {other}  yes    the port is free\n" in text
+    assert f"The server runs; it listens on {protocol}, by the {wire_name} adapter." in text
+    assert ("both of us need n_module='socket' in init()" in text) == (wire_name == "socket")
+    assert text.endswith("All is well.\n")
+
+
+def test_doctor_when_your_server_hears_this_computer_only(
+    capsys: pytest.CaptureFixture[str], wire_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_doctor, "addresses", lambda: ["127.0.0.2"])
+    ask = _ping.answers
+    patience = {LOCAL: 10.0, "127.0.0.2": 0.1}  # nobody needs to wait where nobody can answer
+    monkeypatch.setattr(_ping, "answers", lambda name, host, port, _: ask(name, host, port, patience[host]))
+    protocol = {"enet": "UDP", "socket": "TCP"}[wire_name]
+    with Serving(wire_name) as there:
+        code, text = run(capsys, "doctor", "--port", there.port)
+    assert code == _doctor.ILL
+    told = f"{protocol}  no     a pygnetic server answers on it, but to this computer only: make it a Server(port="
+    assert told in text
+    assert f"Something is wrong: the server on {protocol} port {there.port} hears this computer only" in text
+
+
+@pytest.mark.parametrize(
+    ("installed", "said"),
+    [
+        ({"pygame": "2.6.1", "pygame-ce": "2.5.5"}, "they overwrite each other"),
+        ({"pygame-ce": "2.5.5"}, "  pygame-ce 2.5.5\n"),
+        ({"pygame": "2.6.1"}, "  pygame 2.6.1\n"),
+        ({}, "pip install pygame-ce"),
+    ],
+)
+def test_doctor_knows_both_pygames(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, installed: dict[str, str], said: str
+) -> None:
+    def version(package: str) -> str:
+        if package not in installed:
+            raise _doctor.metadata.PackageNotFoundError
+        return installed[package]
+
+    monkeypatch.setattr(_doctor.metadata, "version", version)
+    monkeypatch.setattr(_doctor.importlib.util, "find_spec", lambda name: None)
+    code, text = run(capsys, "doctor", "--port", free_port())
+    assert said in text
+    assert code == (_doctor.ILL if len(installed) == 2 else _doctor.WELL)
+
+
+def test_doctor_without_any_network(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_doctor, "addresses", list)
+    code, text = run(capsys, "doctor", "--port", free_port())
+    assert code == _doctor.WELL
+    assert "only programs on this computer can meet" in text
+    assert re.search(r"^  On this computer: connect\('localhost', \d+\)$", text, re.M)
+    assert "router" not in text and "same house" not in text
+
+
+def test_doctor_where_there_is_ipv6_only(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_doctor, "addresses", lambda: ["fd00::2"])
+    code, text = run(capsys, "doctor", "--port", free_port())
+    assert code == _doctor.WELL
+    assert "it listens on TCP, by the socket adapter" in text
+    assert "connect('fd00::2', " in text and "127.0.0.1" not in text
+    assert "both of us need n_module='socket' in init()" in text
+
+
+def test_addresses_are_numbers_that_others_can_reach() -> None:
+    for text in _doctor.addresses():
+        assert not text.startswith(("127.", "::1", "fe80", "169.254."))
+
+
+# -- demo
+
+
+def test_demo_finds_the_arena() -> None:
+    path = _demo.find()
+    assert path is not None
+    assert "Arena: steer your square" in path.read_text(encoding="utf-8")
+
+
+def test_demo_says_where_the_arena_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_demo, "find", lambda: None)
+    assert "pip install 'pygnetic>=2'" in main(["demo"])
+
+
+# -- the command line itself
+
+
+def program(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    environment = {**os.environ, "SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy", "PYTHONUNBUFFERED": "1"}
+    environment["PYTHONPATH"] = str(Path(net.__file__).parent.parent)
+    command = [sys.executable, "-m", "pygnetic", *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, env=environment, **pipes, **options)
+
+
+def test_demo_really_plays() -> None:
+    pytest.importorskip("pygame")
+    arguments = ["--host", LOCAL, "--port", "0", "--bots", "1", "--seconds", "0.5"]
+    with program("demo", *arguments) as arena:
+        text, _ = arena.communicate(timeout=50)
+    assert arena.returncode == 0, text
+    assert "2 players" in text
+
+
+def test_ping_in_a_process_of_its_own(wire_name: str) -> None:
+    with Serving(wire_name) as there, program("ping", LOCAL, there.port, "--count", "1") as ping:
+        text, _ = ping.communicate(timeout=50)
+    assert ping.returncode == 0
+    assert "1 sent, 1 came back, 0% lost" in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+def test_ctrl_c(wire_name: str) -> None:
+    with Serving(wire_name) as there, program("ping", LOCAL, there.port, "--count", "1000000") as ping:
+        assert ping.stdout is not None
+        for line in ping.stdout:
+            if "number 2:" in line:
+                ping.send_signal(signal.SIGINT)
+                break
+        rest = ping.stdout.read()
+    assert ping.wait(50) == 130
+    assert rest.endswith("\nended by Ctrl-C\n")
+    assert "Traceback" not in rest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("", "the following arguments are required: doctor, ping or demo"),
+        ("pong", "invalid choice: 'pong'"),
+        ("ping localhost", "the following arguments are required: PORT"),
+        ("ping localhost 70000", "'70000' is no port; that is a number from 1 to 65535"),
+        ("ping localhost 80.5", "'80.5' is no port"),
+        ("ping localhost:10000", "'localhost:10000': the port stands by itself, as in: ping localhost 10000"),
+        ("ping localhost:10000 10000", "the port stands by itself"),
+        ("ping 10000 localhost", "'localhost' is no port"),
+        ("ping localhost 10000 --count 0", "'0' is no count; that is a number from 1 to 1000000"),
+        ("ping localhost 10000 --timeout soon", "'soon' is no time"),
+        ("ping localhost 10000 --adapter pigeon", "invalid choice: 'pigeon'"),
+        ("doctor --port x", "'x' is no port"),
+    ],
+)
+def test_mistakes(capsys: pytest.CaptureFixture[str], arguments: str, said: str) -> None:
+    code, text = run(capsys, *arguments.split())
+    assert code == 2
+    assert said in text
+
+
+@pytest.mark.parametrize("arguments", ["--help", "doctor --help", "ping --help"])
+def test_help_has_examples_and_exit_codes(capsys: pytest.CaptureFixture[str], arguments: str) -> None:
+    code, text = run(capsys, *arguments.split())
+    assert code == 0
+    assert "example" in text and "python -m pygnetic" in text and "exit codes" in text
+
+
+def test_help_of_the_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    code, text = run(capsys, "demo", "--help")
+    assert code == 0
+    assert "usage: pygnetic demo" in text and "--join HOST" in text
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "--version") == (0, f"pygnetic {net.__version__}\n")

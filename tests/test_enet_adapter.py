@@ -1,0 +1,135 @@
+"""The corners of the ENet adapter that no honest network shows; the contract suite has the rest."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("enet")
+
+from pygnetic.errors import DisconnectReason
+from pygnetic.limits import DEFAULT
+from pygnetic.network import base, enet_adapter
+
+
+class FakeHost:
+    """ENet's host, with a script of what service() does: an event, or an exception."""
+
+    def __init__(self, host: Any) -> None:
+        self.host = host
+        self.script: list[Any] = []
+        self.calls = 0
+        self.totalReceivedPackets = 0
+        self.more = 0  # datagrams that each call reads
+
+    def service(self, timeout: int) -> Any:
+        assert timeout == 0
+        self.calls += 1
+        self.totalReceivedPackets += self.more
+        result = self.script.pop(0) if self.script else SimpleNamespace(type=enet_adapter._NOTHING)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def check_events(self) -> None:
+        return None
+
+    def flush(self) -> None:
+        self.host.flush()
+
+    def connect(self, *args: Any) -> Any:
+        raise OSError("no slot")
+
+
+@pytest.fixture
+def adapter() -> Iterator[Any]:
+    adapter = enet_adapter.Adapter(("127.0.0.1", 0), limits=DEFAULT)
+    adapter._host = FakeHost(adapter._host)
+    yield adapter
+    adapter._peers = []
+    adapter.close()
+
+
+def fake_peer(adapter: Any, **methods: Any) -> Any:
+    peer = enet_adapter.Peer(adapter, None, ("127.0.0.1", 5), b"")
+    peer._enet = SimpleNamespace(**methods)
+    peer._opened = peer._sending = True
+    peer._slot = 0
+    adapter._peers[0] = peer
+    return peer
+
+
+def test_enet_has_room_for_so_many() -> None:
+    with pytest.raises(ValueError, match="conn_limit is 4095; ENet can have 4031 connections"):
+        enet_adapter.Adapter(conn_limit=4095, limits=DEFAULT)
+
+
+@pytest.mark.parametrize("reliable", [True, False])
+def test_what_enet_refuses_is_not_counted(adapter: Any, reliable: bool) -> None:
+    peer = fake_peer(adapter, send=lambda channel, packet: -1)
+    assert peer.send(b"hello", reliable=reliable) is False
+    assert peer.unsent == 0
+
+
+def test_bad_datagrams_are_passed_over(adapter: Any) -> None:
+    adapter.clock = lambda: 0.0
+    adapter._host.script = [OSError("too long")] * 500
+    assert adapter.poll() == []
+    assert adapter._host.calls == 501
+
+
+@pytest.mark.parametrize("bad", [0, 1000])
+def test_a_flood_of_datagrams_ends_the_poll_when_its_time_is_over(adapter: Any, bad: int) -> None:
+    adapter._host.script = [OSError("too long")] * bad
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 0.001
+        return now[0]
+
+    adapter.clock = clock
+    adapter._host.more = 256
+    assert adapter.poll() == []
+    assert 3 <= adapter._host.calls <= 8  # 5 ms of 1 ms each
+
+
+@pytest.mark.parametrize("cause", [KeyboardInterrupt(), None])
+def test_ctrl_c_inside_enet_comes_out_as_itself(adapter: Any, cause: Any) -> None:
+    error = SystemError("returned a result with an exception set")
+    error.__cause__ = cause
+    adapter._host.script = [error]
+    with pytest.raises(KeyboardInterrupt if cause else SystemError):
+        adapter.poll()
+    assert adapter.poll() == []
+
+
+def test_an_error_of_the_filter_comes_out_once(adapter: Any) -> None:
+    adapter._filter.error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        adapter.poll()
+    assert adapter.poll() == []
+
+
+def test_a_client_without_a_free_slot_is_unreachable(adapter: Any) -> None:
+    peer = adapter.connect("127.0.0.1", 9)
+    adapter._filter.cookies = lambda: [(peer._token, 5)]
+    assert adapter.poll() == [(base.CLOSED, peer, b"", DisconnectReason.UNREACHABLE)]
+    peer.abort()
+    adapter.drop(peer)
+    assert adapter.poll() == []
+
+
+def test_what_nobody_is_for_is_dropped(adapter: Any) -> None:
+    packet = SimpleNamespace(data=b"hello")
+    remote = SimpleNamespace(incomingPeerID=3)
+    adapter._filter.received = lambda *args: None
+    event = SimpleNamespace(type=enet_adapter._RECEIVE, peer=remote, packet=packet, channelID=0)
+    gone = SimpleNamespace(type=999, peer=remote)
+    adapter._take(event)
+    adapter._take(gone)
+    assert adapter.poll() == []
+
+
+def test_it_can_wait_twice(adapter: Any) -> None:
+    assert adapter.poll(1) == adapter.poll(1) == []

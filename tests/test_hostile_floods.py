@@ -1,0 +1,350 @@
+"""Too much of everything from one bad client: it costs the others nothing, and what it costs is bounded."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import socket
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from test_enet_filter import connect
+from test_hostile_basics import BadServer, Scene, shout
+from world import HOST, World
+
+from pygnetic import _deadlines, _inbox, _session
+from pygnetic.errors import DisconnectReason, Reason
+from pygnetic.limits import Limits
+from pygnetic.network import enet_filter
+from pygnetic.serialization.base import check_value
+
+OVERLOADED = DisconnectReason.OVERLOADED
+
+CONTROL = {
+    "PING": lambda: _session.ping(1.0),
+    "PONG": lambda: _session.pong(_session.ping(time.monotonic())),
+    "BYE": lambda: _session.bye(Reason(DisconnectReason.CLOSED, "bye")),
+}
+
+
+@pytest.mark.parametrize("kind", CONTROL)
+def test_control_packets_are_bounded(world: World, kind: str) -> None:
+    scene = Scene(world)
+    connection = scene.enter()
+    scene.server._adapter.limits = Limits(io_time=1000)  # on a slow machine no update would see more than 256
+    for _ in range(3000):
+        scene.bad.peer.send(CONTROL[kind]())
+        scene.bad.adapter.flush()
+    world.until(lambda: scene.bad.closed and scene.server.made[2].ended)
+    assert connection.reason.code == (DisconnectReason.CLOSED if kind == "BYE" else OVERLOADED)
+    if kind != "BYE":
+        assert connection.reason.text == "more than 256 control packets came at once"
+    assert len(scene.bad.pongs) <= 1024  # 256 an update, and the flood may take some to arrive
+    scene.nobody_noticed()
+
+
+def test_a_minute_of_pings_is_no_flood(memory_world: World) -> None:
+    scene = Scene(memory_world)
+    scene.enter()
+    for _ in range(120):
+        scene.bad.peer.send(_session.ping(1.0))
+    memory_world.until(lambda: len(scene.bad.pongs) == 120)
+    assert not scene.bad.closed
+
+
+def test_pings_of_a_stranger_are_bounded(world: World) -> None:
+    scene = Scene(world)
+    scene.server._adapter.limits = Limits(io_time=1000)
+    for _ in range(3000):
+        scene.bad.peer.send(_session.ping(1.0))
+        scene.bad.adapter.flush()
+    world.until(lambda: scene.bad.closed)
+    assert len(scene.bad.pongs) <= 1024  # 256 an update, and the flood may take some to arrive
+    scene.nobody_noticed()
+
+
+def test_only_the_first_goodbye_counts(memory_world: World) -> None:
+    scene = Scene(memory_world)
+    connection = scene.enter()
+    for text in ("first", "second"):
+        for _ in range(100):
+            scene.bad.peer.send(_session.bye(Reason(DisconnectReason.CLOSED, text)))
+    memory_world.pump()
+    assert connection.reason == Reason(DisconnectReason.CLOSED, "first")
+    assert len(scene.server._deadlines) < 20
+
+
+def test_strangers_that_come_and_go_leave_nothing_behind(memory_world: World) -> None:
+    scene = Scene(memory_world)
+    for _ in range(4 * _deadlines._SLACK):
+        stranger = scene.bad.adapter.connect(*scene.server.address)
+        memory_world.pump()
+        stranger.disconnect()
+        memory_world.pump()
+    assert len(scene.server._deadlines) <= 2 * _deadlines._SLACK
+    scene.nobody_noticed()
+
+
+def test_strangers_that_are_pushed_out_leave_nothing_behind(memory_world: World) -> None:
+    scene = Scene(memory_world)
+    for _ in range(4 * _deadlines._SLACK):
+        scene.bad.adapter.connect(*scene.server.address)
+        memory_world.pump()
+    assert len(scene.server._deadlines) <= 2 * _deadlines._SLACK
+    scene.nobody_noticed()
+
+
+def test_connections_that_are_gone_are_collected(memory_world: World) -> None:
+    scene = Scene(memory_world)
+    scene.nobody_noticed()
+    for _ in range(4 * _deadlines._SLACK):
+        player = memory_world.join(scene.server)
+        player.disconnect()
+        memory_world.until(lambda player=player: player.handler.ended)
+        memory_world.stop(player.client)
+    scene.server.made.clear()
+    gc.collect()
+    left = sum(type(thing).__name__ == "Connection" for thing in gc.get_objects())
+    assert left <= 2 * _deadlines._SLACK + 10
+
+
+def packing(world: World, number: int) -> bytes:
+    """Return a packet that takes long to decode for its size."""
+    codec = world.factory().s_adapter
+    value: Any = [[[]] * 1000] * 20 if world.codec == "json" else [[{}] * 1024] * 60
+    return codec.pack((1, [number, value]))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("codec", ["json", "msgpack", "msgspec"])
+def test_decoding_takes_a_bounded_time_of_one_update(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip(codec)
+    monkeypatch.setattr(_inbox, "_DECODING", 1e-9)  # however fast this machine is
+    with World("memory", codec) as world:
+        scene = Scene(world)
+        scene.enter()
+        handler = scene.server.made[2]
+        for number in range(10):
+            scene.bad.peer.send(packing(world, number))
+        for number in range(10):
+            assert len(handler.messages) == number
+            scene.server.update()
+        assert [message.text[0] for message in handler.messages] == list(range(10))
+        scene.bad.peer.disconnect()
+        world.until(lambda: handler.ended)
+        scene.nobody_noticed()
+
+
+def test_small_packets_are_not_timed(memory_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_inbox, "_DECODING", 1e-9)
+    scene = Scene(memory_world)
+    scene.enter()
+    for _ in range(200):
+        scene.bad.peer.send(b'[1,"%s"]' % (b"x" * 200))
+    scene.server.update()
+    assert len(scene.server.made[2].messages) == 200
+
+
+def test_a_batch_that_took_long_is_handed_over_as_far_as_an_update_goes(
+    memory_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_inbox, "_DECODING", -1.0)
+    scene = Scene(memory_world)
+    scene.enter()
+    scene.bad.peer.send(b"[" + b",".join(b"[1,%d]" % number for number in range(600)) + b"]")
+    scene.bad.peer.send(b'[1,"next"]')
+    seen = []
+    for _ in range(4):
+        scene.server.update()
+        seen.append(len(scene.server.made[2].messages))
+    assert seen == [256, 512, 601, 601]
+
+
+def test_a_wide_value_is_looked_at_level_by_level() -> None:
+    start = time.thread_time()
+    check_value([[[]] * 1024] * 60, Limits())
+    check_value([[{}] * 1024] * 60, Limits())
+    assert time.thread_time() - start < 0.5  # 20 ms
+
+
+# -- TCP
+
+
+def test_of_one_peer_no_more_is_read_in_a_poll_than_its_backlog_takes() -> None:
+    with World("socket") as world:
+        scene = Scene(world)
+        scene.enter()
+        adapter = scene.server._adapter
+        adapter.limits = Limits(io_time=10_000)
+        frame = len(b"[1,1]").to_bytes(4, "big") + b"[1,1]"
+        with shout(scene, b"") as sock:
+            world.until(lambda: scene.server._strangers)
+            sock.setblocking(False)
+            sent = 0
+            while True:
+                try:
+                    sent += sock.send(frame * 10_000)
+                except BlockingIOError:
+                    break
+            assert sent > 200_000
+            events = adapter.poll()
+        assert sum(len(event[2]) + 100 for event in events) <= Limits().backlog
+
+
+def test_a_player_learns_that_it_flooded() -> None:
+    with World("socket") as world:
+        server = world.server(limits=Limits(messages=1, backlog=20_000))
+        player = world.join(server)
+        while player.connected:
+            for _ in range(300):
+                player.net_echo("x" * 100)
+                player.flush()
+            world.pump()
+        world.until(lambda: player.handler.ended)
+        assert player.reason.code == OVERLOADED
+        assert player.reason.text == "packets came faster than they could be handled (Limits.backlog)"
+
+
+def test_a_connect_flood_leaves_the_players_alone() -> None:
+    with World("socket") as world:
+        scene = Scene(world)
+        socks = []
+        try:
+            for _ in range(400):
+                socks.append(socket.create_connection(scene.server.address))
+                if len(socks) % 100 == 0:
+                    world.pump()
+            world.until(lambda: len(scene.server._strangers) == Limits().strangers)
+            scene.nobody_noticed()
+        finally:
+            for sock in socks:
+                sock.close()
+
+
+# -- enet
+
+
+def test_one_cookie_does_not_take_all_places() -> None:
+    pytest.importorskip("enet")
+    with World("enet") as world:
+        server = world.server(conn_limit=32)
+        adapter = server._adapter
+        honest = [world.join(server) for _ in range(2)]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.bind((HOST, 0))
+            address = SimpleNamespace(host=HOST, port=sock.getsockname()[1])
+            cookie = adapter._filter._cookie(address, int(adapter.clock() // enet_filter._PERIOD))
+            numbers = itertools.count(1)
+
+            def flood() -> None:  # each is the begin of another connection, which is never completed
+                for _ in range(10):
+                    sock.sendto(connect(cookie, connect_id=next(numbers)), server.address)
+
+            world.pumps.append(flood)
+            world.until(lambda: next(numbers) > 500)
+            honest += [world.join(server) for _ in range(20)]
+            world.pumps.remove(flood)
+        for number, player in enumerate(honest):
+            player.net_echo(number)
+        world.until(lambda: all(made.messages for made in server.made))
+        assert len(server.connections()) == 22
+
+
+def test_unreliable_messages_do_not_pile_up_before_an_update() -> None:
+    pytest.importorskip("enet")
+    with World("enet") as world:
+        factory = world.factory()
+        factory.register("move", ("x",), reliable=False)
+        server = world.server(message_factory=factory, limits=Limits(backlog=8 * 1024 * 1024))
+        player = world.join(server)
+        adapter = player.client._adapter
+        most = 0
+        for _ in range(3000):
+            assert player.net_move("x" * 1100)
+            most = max(most, adapter.loose)
+        assert 900_000 < most <= Limits().unsent + 1200
+        player.net_echo("still here")
+        world.until(lambda: any(m.text == "still here" for m in server.made[0].messages if hasattr(m, "text")))
+
+
+def test_packets_that_a_poll_has_no_time_for_come_in_the_next() -> None:
+    pytest.importorskip("enet")
+    with World("enet") as world:
+        server = world.server()
+        player = world.join(server)
+        for number in range(3000):
+            player.net_echo(number)
+            player.flush()
+        server._adapter.limits = Limits(io_time=1e-6)
+        behind = []
+
+        def pump() -> None:
+            behind.append(server._adapter._behind)
+            for connection in server.connections():
+                connection._inbox._limits = Limits(messages=100_000)
+
+        world.pumps.append(pump)
+        world.until(lambda: len(server.made[0].messages) == 3000)
+        assert any(behind)
+        assert [message.text for message in server.made[0].messages] == list(range(3000))
+
+
+def test_waiting_takes_no_descriptor() -> None:
+    pytest.importorskip("enet")
+    resource = pytest.importorskip("resource")
+    with World("enet") as world:
+        server = world.server()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            server.update(1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+# -- a client meets a bad server
+
+
+def test_large_packets_before_welcome_are_not_looked_into(world: World) -> None:
+    factory = world.factory()
+    factory.register("move", ("x",), reliable=False)
+    move = b"[2,[" + b",".join([b"[]"] * 1000) + b"]]"  # larger than an unreliable message can be, and costly
+    bad = BadServer(world, *[move] * 20)
+    alice = world.connect(bad.address, message_factory=factory, limits=Limits(backlog=50_000))
+    world.until(lambda: alice.handler.ended)
+    assert alice.reason.code == OVERLOADED
+    assert alice.handler.calls == ["on_disconnect"]
+
+
+# -- what is said about it
+
+
+def test_what_is_said_of_a_bad_packet_is_short_and_printable(memory_world: World) -> None:
+    for packet in (b"[" + b"1" * 60_000 + b"e999]", b'["\\u001b[2J' + b"x" * 60_000 + b'"]', b"\xc1" + b"\x1b" * 100):
+        scene = Scene(memory_world)
+        connection = scene.enter()
+        scene.bad.peer.send(packet)
+        memory_world.until(lambda scene=scene: scene.bad.closed and scene.server.made[2].ended)
+        assert connection.reason.code == DisconnectReason.PROTOCOL_ERROR
+        assert 0 < len(connection.reason.text) <= 400 and connection.reason.text.isprintable()
+
+
+def test_ctrl_c_in_the_middle_of_sending_loses_no_place_in_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    with World("socket") as world:
+        server = world.server()
+        players = [world.join(server) for _ in range(2)]
+        for player in players:
+            player.there.net_echo("hi")
+        adapter = server._adapter
+        write = adapter._write
+
+        def interrupted(peer: Any) -> None:
+            monkeypatch.setattr(adapter, "_write", write)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(adapter, "_write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            server.update()
+        world.until(lambda: all(player.handler.messages for player in players))

@@ -1,0 +1,148 @@
+"""The README: its two programs run as printed, its two commands are one line each and name what exists."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+import pytest
+from programs import free_port
+
+import pygnetic as net
+from pygnetic.errors import DisconnectReason
+from pygnetic.message import MessageFactory
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.rst").read_text(encoding="utf-8")
+START = re.compile(r"^ *(python3 -m venv \.venv && .*)$", re.MULTILINE)
+PROGRAMS = [
+    "\n".join(line[4:] for line in block.splitlines()).strip() + "\n"
+    for block in re.findall(r"^\.\. code-block:: python\n((?:    .*\n|\n)+)", README, re.MULTILINE)
+]
+
+
+class Program:
+    """A program that runs in a process of its own, and the lines that it has printed."""
+
+    def __init__(self, code: str, folder: Path, name: str) -> None:
+        (folder / name).write_text(code, encoding="utf-8")
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._process = subprocess.Popen(
+            [sys.executable, name],
+            cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self._lines: Queue[str] = Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip("\n"))
+
+    def wait_for(self, wanted: str) -> None:
+        """Wait until a line is printed."""
+        seen = []
+        try:
+            while not seen or seen[-1] != wanted:
+                seen.append(self._lines.get(timeout=20))
+        except Empty:
+            raise AssertionError(f"{wanted!r} was not printed, but {seen}") from None
+
+    def __enter__(self) -> "Program":
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+def wait_until_somebody_listens(port: int) -> None:
+    """Knock, with messages of our own, until a server refuses us: a player who came too early would not be told."""
+    knocking = MessageFactory("json")
+    knocking.register("knock")
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with net.Client(n_adapter=("enet", "socket"), message_factory=knocking) as client:
+            connection = client.connect("localhost", port)
+            while connection.reason is None:
+                client.update(50)
+        if connection.reason.code == DisconnectReason.SCHEMA_MISMATCH:
+            return
+    raise AssertionError("the server does not listen")
+
+
+def test_ten_lines_each() -> None:
+    assert len(PROGRAMS) == 2
+    for program in PROGRAMS:
+        first, *lines = filter(None, program.splitlines())
+        assert first == "import pygnetic as net"
+        assert len(lines) == 10
+
+
+def test_the_programs_run_as_printed(tmp_path: Path) -> None:
+    port = free_port()
+    assert all(program.count("10000") == 1 for program in PROGRAMS)
+    server, client = (program.replace("10000", str(port)) for program in PROGRAMS)
+    with Program(server, tmp_path, "server.py") as first:
+        wait_until_somebody_listens(port)
+        with Program(client, tmp_path, "client.py") as second:
+            second.wait_for("Server says: Welcome! Who are you?")
+            first.wait_for("Tom says: It is me, Tom")
+
+
+@pytest.mark.parametrize("word", ["pytest", "examples/arena.py"])
+def test_commands(word: str) -> None:
+    """Each is one line, found as .ci/run finds it, and installs what it needs."""
+    commands = [command for command in START.findall(README) if word in command]
+    assert len(commands) == 1
+    steps = commands[0].split(" && ")
+    assert len(steps) == 3
+    assert re.fullmatch(r'\.venv/bin/python -m pip install -q -e "\.\[[a-z,]+\]"', steps[1])
+    extras = re.findall(r"[a-z]+", steps[1].partition("[")[2])
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for extra in extras:
+        assert re.search(rf"^{extra} = ", project, re.MULTILINE)
+    assert steps[2].startswith(".venv/bin/python ")
+
+
+def test_files_that_are_named_exist() -> None:
+    names = re.findall(r"``((?:examples/|doc/)?\w+\.(?:py|rst))``", README)
+    names += re.findall(r"(?:python[\w/.]* |image:: )([\w/]+\.(?:py|png))", README)
+    own = {"server.py", "client.py"}  # the reader's
+    assert len(names) >= 10
+    for name in set(names) - own:
+        assert (ROOT / name).exists() or (ROOT / "examples" / name).exists(), name
+
+
+def test_options_of_the_arena_that_are_named_exist() -> None:
+    source = (ROOT / "examples" / "arena.py").read_text(encoding="utf-8")
+    options = set(re.findall(r"``(--[\w-]+)", README)) - {"--help"}
+    assert options
+    for option in options:
+        assert f'"{option}"' in source
+
+
+def test_what_it_is_takes_three_sentences() -> None:
+    text = README.partition(".. introduction\n")[2].partition(".. end of introduction")[0]
+    assert len(re.findall(r"\.(?=\s)", text.replace("``update()``", "update"))) == 3
+
+
+def test_it_is_plain_rst() -> None:
+    """PyPI knows no Sphinx."""
+    pytest.importorskip("docutils")
+    assert not re.search(r":\w+:`", README)
+    # in a process of its own: the documentation's tests leave nothing here that would teach docutils more
+    program = "import sys; from docutils.core import publish_string as p; p(sys.stdin.read(), writer='html5')"
+    quiet = "import warnings; warnings.simplefilter('ignore'); "
+    command = [sys.executable, "-c", quiet + program]
+    done = subprocess.run(command, input=README, capture_output=True, text=True, encoding="utf-8", cwd=ROOT, timeout=50)
+    assert (done.returncode, done.stderr) == (0, "")

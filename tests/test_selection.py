@@ -1,0 +1,298 @@
+"""From the names of adapters to adapters: _adapters, network, serialization and init()."""
+
+import builtins
+import gc
+import importlib
+import logging
+import sys
+from collections.abc import Iterator
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+import pygnetic as net
+from pygnetic import network, serialization
+from pygnetic.message import MessageFactory
+from pygnetic.network import memory_adapter, socket_adapter
+from pygnetic.serialization import json_adapter
+
+KINDS = pytest.mark.parametrize(
+    ("package", "usable", "adapter"),
+    [(network, "memory", memory_adapter), (serialization, "json", json_adapter)],
+    ids=["network", "serialization"],
+)
+LIBRARIES = [
+    (network, "enet", "enet", "pyenet-vladfi"),
+    (serialization, "msgpack", "msgpack", "msgpack"),
+    (serialization, "msgspec", "msgspec", "msgspec"),
+]
+
+
+def hide(monkeypatch: pytest.MonkeyPatch, package: Any, name: str, library: str) -> None:
+    """Make it as if a library were not installed."""
+    monkeypatch.delitem(sys.modules, f"{package.__name__}.{name}_adapter", raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
+    """The log so far, as "LEVEL text"."""
+    with caplog.at_level(logging.INFO, "pygnetic"):
+
+        class Lines(list[str]):
+            def __eq__(self, other: object) -> bool:
+                return [f"{r.levelname} {r.getMessage()}" for r in caplog.records] == other
+
+            __hash__ = None  # type: ignore[assignment]
+
+        yield Lines()
+
+
+# -- one name, a list of names
+
+
+@KINDS
+def test_by_name(package: Any, usable: str, adapter: Any) -> None:
+    assert package.get_adapter(usable) is adapter
+    assert package.get_adapter([usable]) is adapter
+    assert package.get_adapter(name for name in [usable]) is adapter
+
+
+@KINDS
+def test_get_does_not_select(package: Any, usable: str, adapter: Any, log: list[str]) -> None:
+    package.get_adapter(usable)
+    assert package.selected_adapter is None
+    assert log == []
+
+
+@KINDS
+def test_unknown_names_in_a_list_are_skipped(package: Any, usable: str, adapter: Any) -> None:
+    assert package.get_adapter(["pigeon", "", usable, "other"]) is adapter
+
+
+@KINDS
+def test_the_first_usable_one_is_taken(package: Any, usable: str, adapter: Any) -> None:
+    mine = ModuleType("mine")
+    mine.__dict__.update(vars(adapter))
+    assert package.get_adapter([mine, usable]) is mine
+    assert package.get_adapter([usable, mine]) is adapter
+
+
+@KINDS
+@pytest.mark.parametrize("names", [[], "pigeon", ["pigeon", "drum"]])
+def test_none_usable(package: Any, usable: str, adapter: Any, names: Any, log: list[str]) -> None:
+    kind = package.__name__.partition(".")[2]
+    with pytest.raises(ImportError, match=f"^no {kind} adapter is usable: ") as caught:
+        package.get_adapter(names)
+    if names:
+        assert f"no {kind} adapter is called 'pigeon'; there are " in str(caught.value)
+        assert usable in str(caught.value)
+    else:
+        assert str(caught.value).endswith("the list of names is empty")
+    assert package.select_adapter(names) is None
+    assert log == [f"CRITICAL {caught.value}"]
+
+
+@KINDS
+@pytest.mark.parametrize("wrong", [5, None, object(), SimpleNamespace(), sys])
+def test_what_is_no_adapter(package: Any, usable: str, adapter: Any, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"is no \w+ adapter; give one of the names .* or a module or class"):
+        package.get_adapter(wrong)
+    with pytest.raises(TypeError):
+        package.get_adapter(["pigeon", wrong])
+
+
+@pytest.mark.parametrize(("package", "name", "library", "pip"), LIBRARIES)
+def test_missing_library(
+    monkeypatch: pytest.MonkeyPatch, package: Any, name: str, library: str, pip: str, log: list[str]
+) -> None:
+    hide(monkeypatch, package, name, library)
+    with pytest.raises(ImportError, match=f"the {name} adapter needs a library.*: pip install {pip}$"):
+        package.get_adapter(name)
+    usable = "memory" if package is network else "json"
+    package.select_adapter([name, usable])
+    assert log == [f"INFO Using {usable}_adapter"]
+
+
+@pytest.mark.parametrize(("package", "name", "library", "pip"), LIBRARIES)
+def test_present_library(package: Any, name: str, library: str, pip: str) -> None:
+    pytest.importorskip(library)
+    assert package.get_adapter(name) is importlib.import_module(f"{package.__name__}.{name}_adapter")
+
+
+def test_an_import_error_of_an_adapter_that_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygnetic.network.memory_adapter", None)
+    with pytest.raises(ImportError, match="memory_adapter"):
+        network.get_adapter("memory")
+
+
+# -- selecting
+
+
+@KINDS
+def test_select(package: Any, usable: str, adapter: Any, log: list[str]) -> None:
+    assert package.select_adapter(usable) is adapter
+    assert package.selected_adapter is adapter is package.current_adapter()
+    assert log == [f"INFO Using {usable}_adapter"]
+
+
+@KINDS
+def test_a_failed_selection_undoes_the_one_before(package: Any, usable: str, adapter: Any) -> None:
+    package.select_adapter(usable)
+    assert package.select_adapter("pigeon") is None
+    assert package.selected_adapter is None
+    with pytest.raises(ImportError, match="'pigeon'"):
+        package.current_adapter()
+
+
+def test_defaults_without_init(monkeypatch: pytest.MonkeyPatch) -> None:
+    hide(monkeypatch, network, "enet", "enet")
+    hide(monkeypatch, serialization, "msgpack", "msgpack")
+    assert network.current_adapter() is socket_adapter is network.selected_adapter
+    assert serialization.current_adapter() is json_adapter is serialization.selected_adapter
+
+
+@KINDS
+def test_a_wrong_name_of_the_module(package: Any, usable: str, adapter: Any) -> None:
+    with pytest.raises(AttributeError, match=r"module 'pygnetic\.\w+' has no attribute 'chosen_adapter'"):
+        _ = package.chosen_adapter
+
+
+def test_serialization_uses_the_selected_adapter() -> None:
+    serialization.select_adapter("json")
+    assert serialization.pack([1, "a"]) == b'[1,"a"]'
+    assert serialization.unpack(b'[1,"a"]') == [1, "a"]
+    unpacker = serialization.unpacker()
+    unpacker.feed(b'[1][2')
+    assert list(unpacker) == [[1]]
+
+
+# -- adapters of one's own
+
+
+class Mine(memory_adapter.Adapter):
+    pass
+
+
+def codec_object() -> Any:
+    class Codec:
+        wire_name = "mine"
+        pack = staticmethod(json_adapter.pack)
+        unpack = staticmethod(json_adapter.unpack)
+        unpacker = staticmethod(json_adapter.unpacker)
+
+    return Codec()
+
+
+def test_a_network_adapter_may_be_a_class(log: list[str]) -> None:
+    assert network.get_adapter(Mine) is network.get_adapter(["pigeon", Mine]) is Mine
+    assert net.init(logging_lvl=None, n_adapter=Mine, s_module="json")
+    assert log == ["INFO Using Mine", "INFO Using json_adapter"]
+    with net.Client() as client:
+        assert type(client._adapter) is Mine
+
+
+def test_a_network_adapter_may_be_a_module() -> None:
+    module = ModuleType("games.my_adapter")
+    module.Adapter = Mine  # type: ignore[attr-defined]
+    with net.Client(n_adapter=module) as client:
+        assert type(client._adapter) is Mine
+    with net.Client(n_adapter=["pigeon", module]) as client:
+        assert type(client._adapter) is Mine
+
+
+def test_a_module_without_adapter_is_none() -> None:
+    with pytest.raises(TypeError, match="is no network adapter"):
+        net.Client(n_adapter=logging)
+
+
+def test_a_serialization_adapter_may_be_an_object(log: list[str]) -> None:
+    codec = codec_object()
+    assert net.init(logging_lvl=None, n_module="memory", s_adapter=codec)
+    assert log == ["INFO Using memory_adapter", "INFO Using Codec"]
+    assert serialization.selected_adapter is codec
+    assert MessageFactory().s_adapter is codec is MessageFactory(codec).s_adapter
+    assert MessageFactory(codec).description() == "mine"
+
+
+def test_an_instance_chooses_for_itself() -> None:
+    net.init(logging_lvl=None, n_module="socket", s_module="json")
+    with net.Client(n_adapter="memory") as one, net.Client() as two:
+        assert isinstance(one._adapter, memory_adapter.Adapter)
+        assert isinstance(two._adapter, socket_adapter.Adapter)
+    assert network.selected_adapter is socket_adapter
+
+
+# -- init()
+
+
+def test_init_takes_either_spelling() -> None:
+    assert net.init(logging_lvl=None, n_module="pigeon", n_adapter="memory", s_module="pigeon", s_adapter="json")
+    assert network.selected_adapter is memory_adapter and serialization.selected_adapter is json_adapter
+    assert net.init(logging_lvl=None, n_module=("pigeon", "socket"), s_module=["json"])
+    assert network.selected_adapter is socket_adapter
+
+
+@pytest.mark.parametrize("modules", [{"n_module": "pigeon"}, {"s_module": "pigeon"}])
+def test_init_returns_false(modules: dict[str, str]) -> None:
+    assert net.init(logging_lvl=None, **{"n_module": "memory", "s_module": "json", **modules}) is False  # type: ignore[arg-type]
+
+
+def test_without_a_network_adapter_a_client_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    hide(monkeypatch, network, "enet", "enet")
+    assert net.init(logging_lvl=None, n_module="enet", s_module="json") is False
+    for make in (net.Client, net.Server):
+        with pytest.raises(ImportError, match="pip install pyenet-vladfi"):
+            make()
+    with pytest.raises(ImportError, match="pip install pyenet-vladfi"):
+        net.Client(n_adapter="enet")
+
+
+def test_without_a_serialization_adapter_a_server_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    hide(monkeypatch, serialization, "msgpack", "msgpack")
+    assert net.init(logging_lvl=None, n_module="socket", s_module="msgpack") is False
+    with pytest.raises(ImportError, match="pip install msgpack"):
+        net.Server("127.0.0.1")
+    gc.collect()  # a listening socket that it left open would warn now
+    with net.Client() as client:
+        with pytest.raises(ImportError, match="pip install msgpack"):
+            client.connect("127.0.0.1", 9)
+    with pytest.raises(ImportError, match="pip install msgpack"):
+        MessageFactory("msgpack")
+
+
+def test_init_without_logging_leaves_logging_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "basicConfig", lambda **options: pytest.fail("it was configured"))
+    assert net.init(logging_lvl=None, n_module="memory", s_module="json")
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG, logging.WARNING])
+def test_init_sets_logging_up(monkeypatch: pytest.MonkeyPatch, level: int) -> None:
+    before = logging.root.level
+    monkeypatch.setattr(logging.root, "handlers", [])
+    try:
+        net.init(logging_lvl=level, n_module="memory", s_module="json")
+        [handler] = logging.root.handlers
+        assert logging.root.level == level
+        record = logging.LogRecord("pygnetic", logging.INFO, "", 1, "Using %s", ("enet_adapter",), None)
+        assert handler.format(record)[8:] == " INFO     Using enet_adapter"
+    finally:
+        logging.root.setLevel(before)
+
+
+def test_events_without_pygame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    with pytest.raises(ImportError, match=r"events need pygame: pip install pygame-ce \(or pygame\)"):
+        net.init(events=True, logging_lvl=None)
+    assert net.event.post is None
+
+
+def test_init_without_events_imports_no_pygame(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str, *args: Any, **kwargs: Any) -> Any:
+        assert name != "pygame"
+        return original(name, *args, **kwargs)
+
+    original = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    assert net.init(logging_lvl=None, n_module="memory", s_module="json")

@@ -1,0 +1,175 @@
+"""Control packets: bytes out, bytes in, and DecodeError for everything else."""
+
+import contextlib
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pygnetic import _session
+from pygnetic._session import Farewell, Hello, Refusal
+from pygnetic.errors import DecodeError, DisconnectReason, Reason
+
+SETTINGS = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+READERS = [_session.read_hello, _session.read_refuse, _session.read_bye, _session.pong,
+           lambda packet: _session.read_pong(packet, 10.0)]  # fmt: skip
+KICKED = DisconnectReason.KICKED
+
+# what cannot be printed does not come through, see the last test
+texts = st.text(st.characters(categories=["L", "N"]), max_size=400)
+reasons = st.builds(Reason, st.sampled_from(DisconnectReason), texts)
+
+
+# -- worked examples: these are the bytes of protocol version 1, and never change
+
+EXAMPLES: list[tuple[bytes, str]] = [
+    (_session.hello(0xDEADBEEF, "msgpack"), "c1 01 01 deadbeef 07 6d73677061636b 0000"),
+    (_session.hello(1, "json", b"key"), "c1 01 01 00000001 04 6a736f6e 0003 6b6579"),
+    (_session.welcome(), "c1 02"),
+    (_session.refuse(Reason(DisconnectReason.SERVER_FULL, "full")), "c1 03 05 0004 66756c6c 0000"),
+    (_session.refuse(Reason(DisconnectReason.SCHEMA_MISMATCH, ""), "json"), "c1 03 06 0000 0004 6a736f6e"),
+    (_session.ping(1.5), "c1 04 000000000016e360"),
+    (_session.pong(_session.ping(1.5)), "c1 05 000000000016e360"),
+    (_session.bye(Reason(DisconnectReason.CLOSED)), "c1 06 00 0000 00"),
+    (_session.bye(Reason(KICKED, "be nice"), final=True), "c1 06 01 0007 6265206e696365 01"),
+]
+
+
+@pytest.mark.parametrize(("packet", "text"), EXAMPLES, ids=[text for _, text in EXAMPLES])
+def test_worked_examples(packet: bytes, text: str) -> None:
+    assert packet == bytes.fromhex(text)
+
+
+def test_every_control_packet_begins_with_the_mark() -> None:
+    assert {packet[0] for packet, _ in EXAMPLES} == {_session.MARK} == {0xC1}
+    assert {packet[1] for packet, _ in EXAMPLES} == {1, 2, 3, 4, 5, 6}
+
+
+# -- there and back
+
+
+@SETTINGS
+@given(st.integers(0, 2**32 - 1), st.text(max_size=60), st.binary(max_size=1024))
+def test_hello(schema_hash: int, wire_name: str, application: bytes) -> None:
+    packet = _session.hello(schema_hash, wire_name, application)
+    assert _session.read_hello(packet) == Hello(1, schema_hash, wire_name, application)
+
+
+@SETTINGS
+@given(reasons, st.text(max_size=400))
+def test_refuse(reason: Reason, description: str) -> None:
+    assert _session.read_refuse(_session.refuse(reason, description)) == Refusal(reason, description)
+
+
+@SETTINGS
+@given(reasons, st.booleans())
+def test_bye(reason: Reason, final: bool) -> None:
+    assert _session.read_bye(_session.bye(reason, final)) == Farewell(reason, final)
+
+
+@SETTINGS
+@given(st.floats(0, 1e9), st.floats(0, 59))
+def test_round_trip_time(now: float, rtt: float) -> None:
+    packet = _session.pong(_session.ping(now))
+    assert _session.read_pong(packet, now + rtt) == pytest.approx(rtt, abs=1e-5)
+
+
+def test_a_round_trip_takes_no_negative_time() -> None:
+    packet = _session.pong(_session.ping(5.0))
+    assert _session.read_pong(packet, 4.9995) == 0.0
+
+
+# -- what a stranger may send
+
+
+@SETTINGS
+@given(body=st.binary(max_size=60), kind=st.integers(1, 6))
+def test_arbitrary_bytes(body: bytes, kind: int) -> None:
+    for packet in (body, bytes((0xC1, kind)) + body):
+        for read in READERS:
+            with contextlib.suppress(DecodeError):
+                read(packet)
+
+
+@pytest.mark.parametrize("packet", [packet for packet, _ in EXAMPLES if packet[1] in (1, 3, 6)])
+def test_cut_or_lengthened(packet: bytes) -> None:
+    read: Any = {1: _session.read_hello, 3: _session.read_refuse, 6: _session.read_bye}[packet[1]]
+    read(packet)
+    for wrong in [packet[:length] for length in range(len(packet))] + [packet + b"\0"]:
+        with pytest.raises(DecodeError):
+            read(wrong)
+
+
+@pytest.mark.parametrize("wrong", [b"", b"\xc1\4", b"\xc1\4" + b"\0" * 7, b"\xc1\4" + b"\0" * 9])
+def test_ping_and_pong_have_one_length(wrong: bytes) -> None:
+    with pytest.raises(DecodeError, match="no PING: its length is wrong"):
+        _session.pong(wrong)
+    with pytest.raises(DecodeError, match="no PONG: its length is wrong"):
+        _session.read_pong(wrong, 0.0)
+
+
+def test_hello_of_another_version_is_read_no_further() -> None:
+    assert _session.read_hello(b"\xc1\1\2\0\0\0\0\0") == Hello(2, 0, "")
+    assert _session.read_hello(b"\xc1\1\xff" + b"\xff" * 20).version == 255
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        struct.pack("!BIB", 1, 0, 3) + b"\xff\xfe\xfd" + b"\0\0",  # a wire name that is no UTF-8
+        struct.pack("!BIB", 1, 0, 0) + struct.pack("!H", 1025) + b"a" * 1025,  # more application bytes than allowed
+    ],
+)
+def test_hello_that_is_none(body: bytes) -> None:
+    with pytest.raises(DecodeError, match="no HELLO"):
+        _session.read_hello(b"\xc1\1" + body)
+
+
+@pytest.mark.parametrize("read", [_session.read_refuse, _session.read_bye])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x0a\0\0\0\0",  # a reason that there is not
+        b"\0\0\2\xff\xfe\0\0",  # a text that is no UTF-8
+        b"\0\x04\x01" + b"a" * 1025 + b"\0\0",  # a text that is too long
+    ],
+)
+def test_reason_that_is_none(read: Any, body: bytes) -> None:
+    with pytest.raises(DecodeError, match="no REFUSE or BYE"):
+        read(b"\xc1\3" + body)
+
+
+@pytest.mark.parametrize("rest", [b"\0\1\xff", b"\x40\1" + b"a" * 16385, b"\0\2a", b"\0\0a"])
+def test_refuse_with_a_wrong_description(rest: bytes) -> None:
+    with pytest.raises(DecodeError, match="no REFUSE"):
+        _session.read_refuse(b"\xc1\3\6\0\0" + rest)
+
+
+@pytest.mark.parametrize("rest", [b"", b"\2", b"\0\0"])
+def test_bye_with_a_wrong_end(rest: bytes) -> None:
+    with pytest.raises(DecodeError, match="no BYE: its end is wrong"):
+        _session.read_bye(b"\xc1\6\0\0\0" + rest)
+
+
+# -- texts
+
+
+def test_long_texts_are_cut_between_characters() -> None:
+    reason = _session.read_bye(_session.bye(Reason(KICKED, "a" + "\u20ac" * 1000))).reason
+    assert reason.text == "a" + "\u20ac" * 341  # 3 bytes each, 1024 at most
+    refusal = _session.read_refuse(_session.refuse(Reason(KICKED, "x" * 5000), "\u20ac" * 6000))
+    assert refusal.reason.text == "x" * 400  # what is shown is shorter yet
+    assert refusal.description == "\u20ac" * 5461
+
+
+def test_half_a_surrogate_pair_does_not_stop_a_goodbye() -> None:
+    assert _session.read_bye(_session.bye(Reason(KICKED, "a\ud800b"))).reason.text == "a?b"
+
+
+def test_a_stranger_s_text_cannot_command_a_terminal() -> None:
+    packet = _session.bye(Reason(KICKED, "\x1b[2Jyou\nlost\u202e\x00"))
+    assert _session.read_bye(packet).reason.text == " [2Jyou lost  "
+    assert _session.printable("a\tb" * 200) == ("a b" * 200)[:400]
+    assert _session.printable("abc", 2) == "ab"

@@ -1,0 +1,37 @@
+"""What only TCP can do to us."""
+
+import socket
+import struct
+
+from relays import pump_until
+
+from pygnetic.limits import DEFAULT
+from pygnetic.network.base import CLOSED, OPENED, PACKET
+from pygnetic.network.socket_adapter import Adapter
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no waiting, so close() sends a reset
+
+
+def test_what_came_before_a_reset_is_read_though_writing_fails():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        adapter = Adapter(limits=DEFAULT)
+        peer = adapter.connect(*listener.getsockname())
+        events = []
+
+        def pump():
+            events.extend(adapter.poll())
+
+        pump_until(lambda: any(event[0] == OPENED for event in events), pump)
+        remote, _ = listener.accept()
+        remote.sendall(b"\0\0\0\x04last")
+        remote.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        remote.close()
+        # the reset is there when the first write fails; poll() writes before it reads
+        for _ in range(3):
+            peer.send(b"x" * 1000)
+            adapter.flush()
+        pump_until(lambda: any(event[0] == CLOSED for event in events), pump)
+        adapter.close()
+    assert [event[0] for event in events] == [OPENED, PACKET, CLOSED]
+    assert events[1][2] == b"last"
+    assert not peer.send(b"more") and peer.unsent == 0

@@ -1,0 +1,245 @@
+"""What a beginner does wrong is said once, in a sentence that tells what to do."""
+
+import gc
+import logging
+import select
+import socket
+import threading
+import traceback
+
+import pytest
+from world import World
+
+import pygnetic as net
+from pygnetic.message import MessageFactory, difference
+
+
+@pytest.fixture
+def factory():
+    made = MessageFactory("json")
+    made.register("message", ("text",))
+    return made
+
+
+@pytest.fixture
+def server(factory):
+    with net.Server("127.0.0.1", 0, message_factory=factory, n_adapter="memory") as made:
+        yield made
+
+
+def connect(client, server):
+    return client.connect("127.0.0.1", server.address[1])
+
+
+def test_update_was_never_called_is_said_at_64_messages_and_at_close(factory, server, caplog):
+    client = net.Client(message_factory=factory, n_adapter="memory")
+    connection = connect(client, server)
+    for number in range(63):
+        connection.net_message(str(number))
+    assert not caplog.records
+    connection.net_message("one more")
+    connection.net_message("and another")
+    assert [record.message for record in caplog.records] == [
+        "64 messages wait: Client.update() was never called; call it once a frame, or nothing is sent or received"
+    ]
+    client.close()
+    assert caplog.records[-1].message.startswith("65 messages were not sent: Client.update() was never called")
+    with net.Client(message_factory=factory, n_adapter="memory") as client:
+        connect(client, server).net_message("one")
+    assert caplog.records[-1].message.startswith("1 message was not sent: Client.update() was never called")
+
+
+def test_update_was_never_called_is_said_without_close_too(factory, server, caplog):
+    client = net.Client(message_factory=factory, n_adapter="memory")
+    connect(client, server).net_message("one")
+    del client
+    gc.collect()
+    assert [record.message for record in caplog.records] == [
+        "1 message was not sent: Client.update() was never called; call it once a frame, or nothing is sent or received"
+    ]
+    with pytest.raises(ImportError):
+        net.Client(n_adapter="pigeon")  # half made, and nothing to say
+    gc.collect()
+    assert len(caplog.records) == 1
+
+
+def test_nothing_is_said_when_update_was_called(factory, server, caplog):
+    client = net.Client(message_factory=factory, n_adapter="memory")
+    connection = connect(client, server)
+    client.update()
+    for number in range(100):
+        connection.net_message(str(number))
+    client.close()
+    assert not caplog.records
+
+
+def test_a_handler_method_that_matches_no_message_is_named_once(factory, server, caplog):
+    class Handler(net.Handler):
+        def net_mesage(self, message):
+            pass
+
+        def net_message(self, message):
+            pass
+
+    with net.Client(2, message_factory=factory, n_adapter="memory") as client:
+        for _ in range(2):
+            connect(client, server).add_handler(Handler())
+    assert [(record.levelno, record.message) for record in caplog.records] == [
+        (
+            logging.WARNING,
+            "Handler.net_mesage() will not be called: no message has that name; did you mean 'net_message'?",
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", ["update", "connect", "close"])
+def test_two_threads(factory, server, name):
+    with net.Client(2, message_factory=factory, n_adapter="memory") as client:
+        errors = []
+
+        def other():
+            try:
+                connect(client, server) if name == "connect" else getattr(client, name)()
+            except RuntimeError as error:
+                errors.append(str(error))
+
+        class Handler(net.Handler):
+            def on_connect(self):
+                thread = threading.Thread(target=other)
+                thread.start()
+                thread.join()
+
+        connect(client, server).add_handler(Handler())
+        for _ in range(3):
+            client.update()
+            server.update()
+        assert len(errors) == 1
+        assert errors[0].startswith(f"{name}() was called while another thread is in update(); use a Client in one")
+
+
+@pytest.mark.parametrize("name", ["net_message", "send", "add_handler", "rtt"])
+def test_a_client_is_asked_for_what_its_connection_has(factory, name):
+    with net.Client(message_factory=factory, n_adapter="memory") as client:
+        with pytest.raises(AttributeError) as caught:
+            getattr(client, name)
+        told = f"'Client' object has no attribute {name!r}; a connection has it, and connect() returns one"
+        assert str(caught.value) == told
+        with pytest.raises(AttributeError, match=r"^'Client' object has no attribute 'udpate'$") as caught:
+            client.udpate  # noqa: B018
+        assert (caught.value.name, caught.value.obj) == ("udpate", client)  # from these Python suggests the near name
+        assert not hasattr(client, "nonsense")
+
+
+def test_a_server_is_asked_for_what_its_connections_have(server):
+    told = "; a connection has it, such as a handler's self.connection; broadcast() sends to all of them"
+    for name in ("net_message", "send"):
+        with pytest.raises(AttributeError) as caught:
+            getattr(server, name)
+        assert str(caught.value) == f"'Server' object has no attribute {name!r}{told}"
+
+
+class Guest(net.Handler):
+    pass
+
+
+class Strange:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        (Guest(), "not an object of it; the server makes one for each client: handler=Guest"),
+        (Strange, "not <class '.*Strange'>; write class Strange\\(pygnetic.Handler\\)"),
+        ("Guest", "not 'Guest'"),
+    ],
+)
+def test_a_server_wants_the_handler_class(factory, handler, said):
+    class Game(net.Server):
+        message_factory = factory
+
+    with pytest.raises(TypeError, match=f"^handler is a subclass of pygnetic.Handler, {said}$"):
+        Game(handler=handler, n_adapter="memory")
+    Game.handler = staticmethod(handler) if isinstance(handler, type) else handler
+    with pytest.raises(TypeError, match=said):
+        Game(n_adapter="memory")
+    with Game(handler=lambda: Guest(), n_adapter="memory"):  # whatever makes handlers is fine
+        pass
+
+
+def test_a_misspelt_on_method_is_named_once(factory, server, caplog):
+    class Handler(net.Handler):
+        def on_conect(self):
+            pass
+
+        def on_recieve(self, message):
+            pass
+
+        def on_disconnect(self):
+            pass
+
+        def on_disconnected(self):  # beside on_disconnect: its owner knows what that is called
+            pass
+
+        def on_collect(self):  # coins
+            pass
+
+    with net.Client(2, message_factory=factory, n_adapter="memory") as client:
+        for _ in range(2):
+            connect(client, server).add_handler(Handler())
+    assert [record.message for record in caplog.records] == [
+        "Handler.on_conect() will not be called by the library; did you mean 'on_connect'?",
+        "Handler.on_recieve() will not be called by the library; did you mean 'on_receive'?",
+    ]
+
+
+def test_another_order_shows_both_orders():
+    text = difference("json\n1 a(x)\n2 b()", "json\n1 b()\n2 a(x)")
+    assert text == "the order of registration differs: server: a(x), b(); client: b(), a(x)"
+
+
+def test_python_does_not_suggest_the_near_name_once_more(factory, server):
+    with net.Client(message_factory=factory, n_adapter="memory") as client:
+        connection = connect(client, server)
+        for name in ("net_mesage", "conected"):
+            with pytest.raises(AttributeError) as caught:
+                getattr(connection, name)
+            assert caught.value.name == name
+            text = "".join(traceback.format_exception(caught.value))
+            assert text.lower().count("did you mean") == 1
+
+
+def test_a_server_that_hangs_up_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as listener, World("socket") as world:
+        world.factory(hello=())
+        connection = world.client().connect(*listener.getsockname())
+        world.until(lambda: select.select([listener], [], [], 0)[0])
+        listener.accept()[0].close()
+        world.until(lambda: connection.reason)
+        assert connection.reason.code.name == "LOST"
+        assert connection.reason.text == (
+            "the other end hung up before it let us in; is it a pygnetic server, and was update() called within 5 s of "
+            "connect()?"
+        )
+
+
+def test_an_init_without_the_librarys(factory):
+    class Forgetful(net.Server):
+        def __init__(self):
+            self.rounds = 0
+
+    told = "; an __init__\\(\\) of your own must call super\\(\\).__init__\\(\\) first$"
+    for use in (net.Server.update, net.Server.close, net.Server.connections, lambda server: server.address):
+        with pytest.raises(AttributeError, match=told):
+            use(Forgetful())
+
+
+def test_what_is_missing_in_a_property_of_a_server_is_named(factory):
+    class Named(net.Server):
+        @property
+        def names(self):
+            return [].first
+
+    with Named(message_factory=factory, n_adapter="memory") as server:
+        with pytest.raises(AttributeError, match="'list' object has no attribute 'first'"):
+            server.names  # noqa: B018
