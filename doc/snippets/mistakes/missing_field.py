@@ -1,0 +1,7 @@
+import pygnetic as net
+import messages
+
+net.init(logging_lvl=None)
+client = net.Client()
+connection = client.connect('localhost', 10000)
+connection.net_chat_msg('Tom')

@@ -1,0 +1,17 @@
+import pygnetic as net
+from messages import chat_msg
+
+def clean(text):  # never trust what comes from outside
+    return ''.join(letter for letter in str(text)[:60] if letter.isprintable())
+
+class Guest(net.Handler):  # the server makes one of these for each window
+    def net_chat_msg(self, message):
+        player, msg = clean(message.player), clean(message.msg)
+        print(f'{player}: {msg}')
+        self.server.broadcast(chat_msg, player, msg)
+
+net.init()
+server = net.Server(port=10000, conn_limit=20, handler=Guest)
+print('The server listens on port', server.address[1])
+while True:
+    server.update(100)  # waits up to 100 ms for something to come
