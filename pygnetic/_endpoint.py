@@ -353,7 +353,7 @@ class Endpoint:
         kind = packet[1] if len(packet) > 1 else 0
         if kind == _session.PING:
             if connection._state != CLOSING:
-                connection._peer.send(_session.pong(packet), reliable=False)
+                connection._peer.send(_session.pong(packet), reliable=False, ordered=False)
         elif kind == _session.PONG:
             rtt = _session.read_pong(packet, now)
             connection._meter.answered(_session.stamp(packet), rtt * 1000)
@@ -422,7 +422,8 @@ class Endpoint:
             return
         self._replied = True
         ping = _session.ping(now)
-        connection._peer.send(ping, reliable=False)
+        # in order, one that a message overtakes would be thrown away, and be called lost
+        connection._peer.send(ping, reliable=False, ordered=False)
         connection._meter.pinged(_session.stamp(ping), now, connection._totals())
         self._deadlines.set(connection, now + _PING_EVERY)
 

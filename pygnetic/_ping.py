@@ -85,7 +85,7 @@ class Line:
         clock = self.adapter.clock
         now = clock()
         question = _session.ping(now)
-        self.peer.send(question, reliable=False)
+        self.peer.send(question, reliable=False, ordered=False)
         self.adapter.flush()
         while not self.closed and (left := now + seconds - clock()) > 0:
             self.poll(left * 1000)
@@ -236,7 +236,7 @@ def _who_answers(lines: list[Line], knock: "_Knock", timeout: float) -> list[Lin
             line.poll(5)
             if line.opened and line.name not in asked:
                 asked.add(line.name)
-                line.peer.send(_session.ping(line.adapter.clock()), reliable=False)
+                line.peer.send(_session.ping(line.adapter.clock()), reliable=False, ordered=False)
                 line.adapter.flush()
             if any(packet[:2] == bytes((_session.MARK, _session.PONG)) for packet in line.packets):
                 answering.append(line)

@@ -97,9 +97,10 @@ class Connection:
             meter.rtt,
             meter.jitter,
             meter.loss,
-            *meter.rates,
+            *(meter.rates if self._state == OPEN else (0.0,) * 4),
             self.unsent,
             *self._totals(),
+            self._outbox.dropped,
             sent=self._outbox.tally.by_name(),
             received=self._inbox.tally.by_name(),
         )

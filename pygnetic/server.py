@@ -155,7 +155,7 @@ class Server(Endpoint):
         if kind == _session.PING:
             if self._is_flood(stranger.peer):
                 raise DecodeError("too many PINGs before HELLO")
-            stranger.peer.send(_session.pong(packet), reliable=False)
+            stranger.peer.send(_session.pong(packet), reliable=False, ordered=False)
             return
         if kind != _session.HELLO:
             raise DecodeError("the first packet was no HELLO")

@@ -26,17 +26,20 @@ class Stats:
 
     :param rtt: round-trip time in ms, of the last PING that was answered.
     :param jitter: how much the round-trip time varies, in ms, as RTP measures it (RFC 3550, section 6.4.1).
-    :param loss: share of the last 50 PINGs that were not answered, 0.0 to 1.0. On TCP nothing is lost; then it tells
-        of answers that took more than a second.
-    :param bytes_sent_rate: bytes per second of the packets sent, over the last second.
+    :param loss: share of the last 50 PINGs that were not answered, 0.0 to 1.0. It is that of the way there and back:
+        where one datagram in ten is lost each way, 0.19. On TCP nothing is lost; then it tells of answers that took
+        more than a second.
+    :param bytes_sent_rate: bytes per second of the packets with messages, over the last second; 0.0, as the other
+        rates, when the connection has ended.
     :param bytes_received_rate: the same, received.
     :param messages_sent_rate: messages per second, over the last second.
     :param messages_received_rate: the same, received.
     :param unsent: bytes accepted and not delivered yet.
-    :param bytes_sent: bytes of all packets sent.
+    :param bytes_sent: bytes of all packets with messages that were sent.
     :param bytes_received: the same, received.
-    :param messages_sent: messages sent, in packets that have left.
-    :param messages_received: messages received.
+    :param messages_sent: messages in these packets.
+    :param messages_received: the same, received.
+    :param dropped: unreliable packets that were not sent, because too much was unsent.
     :param sent: by the name of a message, its :class:`Traffic`.
     :param received: the same, received; each message of a packet counts with the same share of the packet's bytes.
     """
@@ -53,6 +56,7 @@ class Stats:
     bytes_received: int
     messages_sent: int
     messages_received: int
+    dropped: int
     sent: dict[str, Traffic]
     received: dict[str, Traffic]
 

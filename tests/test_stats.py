@@ -3,6 +3,9 @@
 import pytest
 from world import World
 
+from pygnetic import _session
+from pygnetic.limits import Limits
+from pygnetic.network import memory_adapter
 from pygnetic.stats import Meter, Traffic
 
 
@@ -67,6 +70,54 @@ def test_rates_are_of_the_last_second(world):
     assert alice.there.stats.bytes_received_rate == pytest.approx(2 * 11)
     frames(world, 4, 0.5)
     assert alice.stats.messages_sent_rate == alice.stats.bytes_sent_rate == 0.0
+
+
+def test_what_has_ended_has_no_rates(world):
+    alice = world.join(serve(world, chat=("who", "text")))
+    for _ in range(8):
+        alice.net_chat("Alice", "hi")
+        frames(world, 1, 0.5)
+    alice.disconnect()
+    frames(world, 2, 0.1)
+    stats = alice.stats
+    assert stats.bytes_sent_rate == stats.messages_sent_rate == 0.0
+    assert (stats.messages_sent, stats.bytes_sent) == (8, 8 * 11), "the totals stay"
+
+
+@pytest.mark.parametrize("together", [1, 7])
+def test_what_was_dropped_was_not_sent(together):
+    pytest.importorskip("msgpack")
+    with World("memory", "msgpack", frozen_time=True) as world:
+        factory = world.factory(chat=("who", "text"))
+        factory.register("state", ("data",), reliable=False)
+        server = world.server(message_factory=factory)
+        alice = world.join(server, limits=Limits(unsent=3000))
+        for _ in range(together):  # one packet each, since 1200 bytes are the most: two of them fit
+            alice.net_state(b"x" * 1100)
+        alice.flush()
+        sent = min(together, 2)
+        stats = alice.stats
+        assert (stats.messages_sent, stats.dropped) == (sent, together - sent)
+        assert stats.sent["state"].count == sent
+        assert stats.bytes_sent == stats.sent["state"].bytes == sent * 1105
+        world.until(lambda: alice.there.messages_received == sent)
+
+
+def test_a_ping_may_come_late(world, monkeypatch):
+    options = []
+    really = memory_adapter.Peer.send
+
+    def send(self, packet, **given):
+        if packet[:2] in (bytes((_session.MARK, _session.PING)), bytes((_session.MARK, _session.PONG))):
+            options.append(given)
+        return really(self, packet, **given)
+
+    monkeypatch.setattr(memory_adapter.Peer, "send", send)
+    world.join(serve(world))
+    frames(world, 3, 0.5)
+    assert len(options) >= 4
+    # in order, ENet would throw away one that a message overtakes, on a line that loses nothing
+    assert all(given == {"reliable": False, "ordered": False} for given in options)
 
 
 def meter(*round_trips):
