@@ -5,9 +5,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from world import World
 
 pytest.importorskip("enet")
 
+import pygnetic as net
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import DEFAULT
 from pygnetic.network import base, enet_adapter
@@ -133,3 +135,31 @@ def test_what_nobody_is_for_is_dropped(adapter: Any) -> None:
 
 def test_it_can_wait_twice(adapter: Any) -> None:
     assert adapter.poll(1) == adapter.poll(1) == []
+
+
+class Counter(net.Handler):
+    count = 0
+
+    def on_receive(self, message: Any) -> None:
+        self.count += 1
+
+
+def test_unreliable_messages_go_on_when_enet_runs_out_of_numbers() -> None:
+    with World("enet") as world:
+        factory = world.factory()
+        factory.register("move", ("x",), reliable=False)
+        server = world.server(message_factory=factory, handler=Counter)
+        player = world.join(server)
+        for number in range(70_000):  # ENet numbers them with 16 bits, and sends the 65536th as a reliable one
+            player.net_move(number)
+            player.flush()
+            if number % 20 == 0:
+                world.pump()
+        before = server.made[0].count
+        assert before > 60_000
+        for number in range(100):
+            player.net_move(number)
+            world.pump()
+        world.until(lambda: server.made[0].count > before + 90)
+        assert player.connected
+        assert server._adapter._filter.dropped < 20

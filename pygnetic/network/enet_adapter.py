@@ -329,7 +329,8 @@ class Adapter:
             enet_packet = event.packet  # always touched: pyenet frees the packet with this object
             packet = enet_packet.data
             channel = event.channelID
-            if not channel & 1:
+            # ENet sends every 65536th unreliable packet of a channel as a reliable one
+            if not channel & 1 or enet_packet.flags & _RELIABLE:
                 self._filter.received(slot, channel, len(packet))
             peer = self._peers[slot]
             if peer is not None and peer._sending:

@@ -7,7 +7,8 @@ address. This filter works on bytes alone and is hung in with ``host.intercept =
 * **The window.** ENet keeps what comes before its turn, nearly without bound: begun packets, reliable commands far
   ahead, unreliable ones that wait for a reliable one. The adapter tells what was delivered (``received``), so this
   filter knows whose turn it is, and how much an honest sender can be ahead.
-* **The turn.** Of one peer's unreliable packets only so many get through between two updates.
+* **The turn.** Of one peer's unreliable packets only so many get through between two updates, and of what comes out of
+  order only so much as ENet can sort into its lists, which it walks through for each, in about a millisecond.
 * **The cookie.** An address that nobody has answered from yet gets no slot. A client asks for a cookie, the server
   answers with a keyed hash of the address the question came from and keeps nothing; the client shows that cookie in
   the ``data`` of ENet's CONNECT. The answer is as long as the question, so a server amplifies nothing.
@@ -68,6 +69,14 @@ _MOST_AHEAD = 16384
 _MOST_A_TURN = 1024
 _FEW_UNRELIABLE = 4
 
+# Work of one turn for what is out of order: repeated, late, or a fragment. A unit is one step through ENet's list of
+# what waits for its turn, 6 ns; this filter's own part for such a command is 250 units. So one peer can use 0.6 ms (400
+# fragments are half a megabyte), all of them 6 ms, and each a little even then: what is dropped is only sent again.
+_COMMAND_STEPS = 250
+_MOST_STEPS = 100_000
+_ALL_STEPS = 1_000_000
+_FAIR_STEPS = 8_000
+
 # What ENet ignores when no filter stands before it: peer id "none", then command 0. Then who we are, "?" or "!", and
 # the version of this exchange; then a nonce (8 bytes) and a cookie (4 bytes, 0 in a question).
 _QUESTION = b"\x0f\xff\x00pygnetic-cookie?\x01"
@@ -86,7 +95,10 @@ _RETRY = 0.25
 class _Open:
     """What is known of one open connection."""
 
-    __slots__ = ("begun", "early", "far", "held", "host", "piece", "port", "reached", "session", "unreliable")
+    __slots__ = (
+        "begun", "distance", "early", "held", "host", "piece", "port", "queued", "reached", "session", "steps",
+        "unreliable",
+    )  # fmt: skip
 
     def __init__(self, peer: Any) -> None:
         self.host: Any = peer.address.host
@@ -94,10 +106,12 @@ class _Open:
         self.session: int = peer.incomingSessionID
         self.piece: int = peer.mtu - _OVERHEAD  # bytes in each fragment but the last
         self.reached = [0] * peer.channelCount  # number of the last reliable command delivered
-        self.far: dict[int, int] = {}  # by channel, the highest number that came far before its turn
+        self.queued: dict[int, int] = {}  # by channel, the highest number that came before its turn
+        self.distance = 0  # sum of how far these are before their turn
         self.begun: dict[tuple[int, int], int] = {}  # size of packets of which a fragment came, by channel and start
         self.early: dict[tuple[int, int], int] = {}  # size of what came before its turn, by channel and number
         self.unreliable = 0  # commands in this turn
+        self.steps = 0  # and work for what is out of order
         self.held = 0  # bytes that ENet has reserved for what is begun or early
 
 
@@ -147,7 +161,8 @@ class DatagramFilter:
         self._clock = clock
         self._secret = os.urandom(32)
         self._open: dict[int, _Open] = {}
-        self._busy: list[_Open] = []  # have unreliable commands that count in this turn
+        self._busy: list[_Open] = []  # have something that counts in this turn
+        self._steps = 0  # work of all of them
         self._greedy: set[int] = set()  # and those that have too many
         self._requests: dict[bytes, _Request] = {}
         self._cookies: list[tuple[bytes, int]] = []
@@ -188,19 +203,19 @@ class DatagramFilter:
         peer = self._open.get(slot)
         if peer is None:
             return
-        number = peer.reached[channel]
+        reached = peer.reached[channel]
+        numbers = 1
         if size > peer.piece:
-            begun = peer.begun.pop((channel, number + 1 & 0xFFFF), None)
-            if begun is not None:
-                peer.held -= begun
-            number -= -size // peer.piece
-        else:
-            number += 1
-            if peer.early:
-                peer.held -= peer.early.pop((channel, number & 0xFFFF), 0)
-        peer.reached[channel] = number & 0xFFFF
-        if channel in peer.far and (number - peer.far[channel]) & 0xFFFF < 0x8000:
-            del peer.far[channel]
+            numbers = -(-size // peer.piece)
+            peer.held -= peer.begun.pop((channel, reached + 1 & 0xFFFF), 0)
+        elif peer.early:
+            peer.held -= peer.early.pop((channel, reached + 1 & 0xFFFF), 0)
+        peer.reached[channel] = reached + numbers & 0xFFFF
+        if channel in peer.queued:
+            before = peer.queued[channel] - reached & 0xFFFF
+            if before <= numbers:
+                del peer.queued[channel]
+            peer.distance -= min(before, numbers)
 
     def closed(self, slot: int) -> None:
         """Forget the peer with that ``incomingPeerID``; harmless when it is unknown."""
@@ -211,8 +226,9 @@ class DatagramFilter:
         """Begin anew to count what each peer sends; once an update."""
         if self._busy:
             for peer in self._busy:
-                peer.unreliable = 0
+                peer.unreliable = peer.steps = 0
             self._busy.clear()
+            self._steps = 0
             self._greedy.clear()
 
     # every datagram
@@ -245,12 +261,12 @@ class DatagramFilter:
                         ahead = (data[at + 2] << 8 | data[at + 3]) - peer.reached[channel] & 0xFFFF
                         if length > peer.piece:
                             break
-                        if ahead > 1:
-                            if (ahead > _NEAR or channel & 1) and not self._far(peer, address, data, channel, ahead):
+                        if ahead != 1 or peer.queued:
+                            if not self._in_order(peer, address, data, channel, ahead):
                                 break
                             if length > _SMALL and not self._early(peer, address, data, channel, ahead, length):
                                 break
-                        elif channel & 1 and ahead:
+                        if channel & 1 and ahead == 1:
                             carriers |= 1 << channel
                     at += 6 + length
                 elif kind == _UNRELIABLE:
@@ -270,7 +286,8 @@ class DatagramFilter:
                         break
                     at += length
                 elif kind == _UNSEQUENCED:
-                    if greedy:
+                    # on an even channel it would be taken for the reliable packet whose turn it is
+                    if greedy or not data[at + 1] & 1:
                         break
                     unreliable += 1
                     at += 8 + (data[at + 6] << 8 | data[at + 7])
@@ -293,36 +310,53 @@ class DatagramFilter:
 
     def _count(self, peer: _Open, slot: int, address: Any, data: bytes, unreliable: int) -> None:
         if self._is_from(peer, address, data):
-            if not peer.unreliable:
-                self._busy.append(peer)
+            self._note(peer)
             peer.unreliable += unreliable
             if peer.unreliable > _MOST_A_TURN:
                 self._greedy.add(slot)
+
+    def _note(self, peer: _Open) -> None:
+        if not peer.unreliable and not peer.steps:
+            self._busy.append(peer)
 
     @staticmethod
     def _is_from(peer: _Open, address: Any, data: bytes) -> bool:
         # what ENet asks, too; others must not be able to use up what the peer is allowed
         return bool(data[0] >> 4 & 3 == peer.session and address.port == peer.port and address.host == peer.host)
 
-    def _far(self, peer: _Open, address: Any, data: bytes, channel: int, ahead: int) -> bool:
-        """Tell whether a reliable command that is far ahead, or a duplicate, may pass."""
-        if ahead >= 0x8000:
-            return True  # a duplicate of one delivered: ENet forgets it
-        if channel in peer.far and ahead <= peer.far[channel] - peer.reached[channel] & 0xFFFF:
+    def _in_order(self, peer: _Open, address: Any, data: bytes, channel: int, ahead: int) -> bool:
+        """Tell whether a reliable command may pass that is not just the next one, or is while others wait."""
+        queued = peer.queued
+        before = queued[channel] - peer.reached[channel] & 0xFFFF if channel in queued else 0
+        if not before < ahead < 0x8000:
+            # ENet walks from the end of what waits to where it belongs; it forgets at once what it has delivered
+            return self._charge(peer, address, data, before - ahead if 0 < ahead < 0x8000 else 0)
+        if ahead == 1:
             return True
-        if channel & 1 or not self._is_from(peer, address, data):
+        if channel & 1:
             return False
-        distances = {number: peer.far[number] - peer.reached[number] & 0xFFFF for number in peer.far}
-        distances[channel] = ahead
-        if sum(distances.values()) > _MOST_AHEAD:
+        if ahead > _NEAR and (peer.distance - before + ahead > _MOST_AHEAD or not self._is_from(peer, address, data)):
             return False
-        peer.far[channel] = peer.reached[channel] + ahead & 0xFFFF
+        queued[channel] = peer.reached[channel] + ahead & 0xFFFF
+        peer.distance += ahead - before
+        return True
+
+    def _charge(self, peer: _Open, address: Any, data: bytes, steps: int) -> bool:
+        """Count what it takes to sort in a command; False if that is too much for this turn."""
+        if peer.steps > _MOST_STEPS or (self._steps > _ALL_STEPS and peer.steps > _FAIR_STEPS):
+            return False
+        if not self._is_from(peer, address, data):
+            return False
+        self._note(peer)
+        steps += _COMMAND_STEPS
+        peer.steps += steps
+        self._steps += steps
         return True
 
     def _early(self, peer: _Open, address: Any, data: bytes, channel: int, ahead: int, length: int) -> bool:
         """Tell whether there is room for a reliable command that comes before its turn."""
-        if ahead >= 0x8000:
-            return True  # a duplicate
+        if not 1 < ahead < 0x8000:
+            return True  # its turn, or a duplicate
         key = channel, peer.reached[channel] + ahead & 0xFFFF
         if key not in peer.early:
             size = length + _COMMAND_COST
@@ -363,10 +397,12 @@ class DatagramFilter:
             or offset != number * piece
             or length != min(piece, total - offset)
             or at + size > len(data)
-            or not self._is_from(peer, address, data)
         ):
             return 0
         ahead = start - peer.reached[channel] & 0xFFFF
+        before = peer.queued[channel] - peer.reached[channel] & 0xFFFF if channel in peer.queued else 0
+        if not self._charge(peer, address, data, before - ahead if 0 < ahead < before else 0):
+            return 0
         if ahead == 0 or ahead >= 0x8000:
             return size  # of a packet that was delivered: ENet forgets it
         packet = peer.begun.get((channel, start))
@@ -377,6 +413,9 @@ class DatagramFilter:
                 return 0
             peer.begun[channel, start] = total
             peer.held += total
+            if ahead > max(before, 1):
+                peer.queued[channel] = start
+                peer.distance += ahead - before
         elif packet != total:
             return 0
         return size
