@@ -2,7 +2,7 @@
 
 import logging
 import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import count
 from threading import get_ident
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pygnetic import _session, event, network
 from pygnetic._compiled import signature
 from pygnetic._deadlines import Deadlines
+from pygnetic._strangers import Stranger, Strangers
 from pygnetic.connection import CLOSED, CLOSING, CONNECTING, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler, Receivers, accepted, misspelt
@@ -41,18 +42,6 @@ _LAST_WORDS = 0.25
 _CONTROLS = 256
 
 
-class _Stranger:
-    """A peer that has not been welcomed; it has no Connection and counts as nobody."""
-
-    __slots__ = ("_due", "address", "peer", "refused")
-
-    def __init__(self, peer: Any) -> None:
-        self.peer = peer
-        self.address = peer.address
-        self.refused = False
-        self._due = 0.0
-
-
 class Closed(RuntimeError):
     """A Client or Server was used after its close()."""
 
@@ -81,7 +70,7 @@ class Endpoint:
         self._updating = 0  # the thread that is in update()
         self._updated = False  # update() was ever called
         self._connections: dict[Any, Connection] = {}  # by peer, until CLOSED was dispatched
-        self._strangers: OrderedDict[Any, _Stranger] = OrderedDict()
+        self._strangers = Strangers()
         self._outgoing: list[Connection] = []  # have something in their boxes
         self._ready: deque[Connection] = deque()  # have something to dispatch
         self._deadlines = Deadlines()
@@ -400,7 +389,7 @@ class Endpoint:
     def _judge(self, now: float) -> None:
         """Do what is due: PINGs, and those who took too long. After poll(), so that nobody pays for our sleep."""
         for target in self._deadlines.take(now):
-            if isinstance(target, _Stranger):
+            if isinstance(target, Stranger):
                 self._expire(target)
             elif target._state == OPEN and target.reason is None:
                 self._keep_in_touch(target, now)
@@ -411,7 +400,7 @@ class Endpoint:
             elif target._state != CLOSED:
                 target._peer.abort()
 
-    def _expire(self, stranger: _Stranger) -> None:
+    def _expire(self, stranger: Stranger) -> None:
         stranger.peer.abort()
 
     def _keep_in_touch(self, connection: Connection, now: float) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from pygnetic import _session, event, message
 from pygnetic._compiled import encoder
-from pygnetic._endpoint import Endpoint, _Stranger, check_width, factory_of
+from pygnetic._endpoint import Endpoint, check_width, factory_of
+from pygnetic._strangers import Stranger
 from pygnetic.connection import OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler
@@ -18,6 +19,12 @@ from pygnetic.network import base
 __all__ = ["Server"]
 
 _logger = logging.getLogger("pygnetic")
+
+# So many connections that are closing may there be beside conn_limit, before the oldest of them is given no more time.
+# (The enet adapter has as many slots for them.)
+_LEAVING = 32
+# Lines in the log for strangers in a second; a line for each who is sent away would fill a disk.
+_LINES = 10
 
 
 class Server(Endpoint):
@@ -71,6 +78,9 @@ class Server(Endpoint):
         super().__init__((host, port), conn_limit, n_adapter, limits, adapter_options)
         factory.set_frozen()
         self._unmet: set[Connection] = set()  # welcomed, and the user was not told yet
+        self._leaving: dict[Connection, None] = {}  # closing, the oldest first
+        self._told_since = 0.0  # lines in the log since then, and those left out
+        self._told = self._untold = 0
         self._encoders: dict[Any, Callable[..., bytes]] = {}
 
     @property
@@ -129,10 +139,11 @@ class Server(Endpoint):
     def _take_stranger(self, kind: int, peer: Any, packet: bytes, info: Any, now: float) -> None:
         if kind == base.OPENED:
             if len(self._strangers) >= self.limits.strangers:
-                _, oldest = self._strangers.popitem(last=False)
-                oldest._due = 0.0
-                oldest.peer.abort()
-            stranger = self._strangers[peer] = _Stranger(peer)
+                pushed_out = self._strangers.most_crowded()
+                del self._strangers[pushed_out.peer]
+                pushed_out._due = 0.0
+                pushed_out.peer.abort()
+            stranger = self._strangers[peer] = Stranger(peer)
             self._deadlines.set(stranger, now + self.limits.connect_time)
             return
         known = self._strangers.get(peer)
@@ -150,7 +161,7 @@ class Server(Endpoint):
         except DecodeError as error:
             self._refuse(known, Reason(DisconnectReason.PROTOCOL_ERROR, _session.printable(str(error))), now)
 
-    def _greet(self, stranger: _Stranger, packet: bytes, now: float) -> None:
+    def _greet(self, stranger: Stranger, packet: bytes, now: float) -> None:
         kind = packet[1] if len(packet) > 1 and packet[0] == _session.MARK else 0
         if kind == _session.PING:
             if self._is_flood(stranger.peer):
@@ -180,18 +191,34 @@ class Server(Endpoint):
         return f"the server is full: it takes {number} client{'s' if number > 1 else ''} (conn_limit)"
 
     def _refuse(
-        self, stranger: _Stranger, reason: Reason, now: float, description: str = "", asked: bool = False
+        self, stranger: Stranger, reason: Reason, now: float, description: str = "", asked: bool = False
     ) -> None:
         if asked:  # by a HELLO that is never welcomed
-            _logger.info("told %s:%s which messages there are (ping --hello)", *stranger.address)
+            self._tell(now, "told %s:%s which messages there are (ping --hello)", *stranger.address)
         else:
-            _logger.info("refused %s:%s: %s", *stranger.address, reason)
+            self._tell(now, "refused %s:%s: %s", *stranger.address, reason)
         stranger.refused = True
         stranger.peer.send(_session.refuse(reason, description))
         stranger.peer.disconnect()
         self._deadlines.set(stranger, now + self.limits.close_time)
 
-    def _welcome(self, stranger: _Stranger, now: float) -> None:
+    def _tell(self, now: float, text: str, *args: object) -> None:
+        if now >= self._told_since + 1:
+            if self._untold:
+                _logger.info("and %d others that were sent away", self._untold)
+            self._told_since, self._told, self._untold = now, 0, 0
+        if self._told < _LINES:
+            self._told += 1
+            _logger.info(text, *args)
+        else:
+            self._untold += 1
+
+    def _welcome(self, stranger: Stranger, now: float) -> None:
+        if self._leaving and len(self._connections) >= self.conn_limit + _LEAVING:
+            # one who is welcomed and closed over and over would soon have all descriptors
+            oldest = next(iter(self._leaving))
+            del self._leaving[oldest]
+            oldest._peer.abort()
         peer = stranger.peer
         del self._strangers[peer]
         stranger._due = 0.0
@@ -214,6 +241,14 @@ class Server(Endpoint):
             raise
         finally:
             super()._welcomed(connection)
+
+    def _closing(self, connection: Connection) -> None:
+        super()._closing(connection)
+        self._leaving[connection] = None
+
+    def _forget(self, connection: Connection) -> None:
+        super()._forget(connection)
+        self._leaving.pop(connection, None)
 
     def _post_gone(self, connection: Connection) -> None:
         if connection in self._unmet:  # kicked, or hostile, in the update that welcomed it: it was never here

@@ -244,8 +244,9 @@ def test_numbers_of_enet() -> None:
     from pygnetic.network import enet_adapter
 
     assert f"Both ends use {enet_adapter._CHANNELS} channels" in page("protocol")
-    assert f"at most {enet_adapter._MOST_PEERS - enet_adapter._SPARE_PEERS} connections" in page("reference/adapters")
-    assert f"has {enet_adapter._SPARE_PEERS} slots more" in page("design")
+    spare = enet_adapter._SPARE_PEERS + Limits().strangers
+    assert f"at most {enet_adapter._MOST_PEERS - spare} connections" in page("reference/adapters")
+    assert f"has {spare} slots more" in page("design")
     assert f"at most {enet_adapter._SLICE * 1000:.0f} ms at once" in page("design")
 
 

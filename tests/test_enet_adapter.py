@@ -63,7 +63,9 @@ def fake_peer(adapter: Any, **methods: Any) -> Any:
 
 
 def test_enet_has_room_for_so_many() -> None:
-    with pytest.raises(ValueError, match="conn_limit is 4095; ENet can have 4031 connections"):
+    with pytest.raises(ValueError, match="conn_limit is 4000; ENet can have 3999 connections"):
+        enet_adapter.Adapter(("127.0.0.1", 0), conn_limit=4000, limits=DEFAULT)
+    with pytest.raises(ValueError, match="conn_limit is 4095; ENet can have 4087 connections"):
         enet_adapter.Adapter(conn_limit=4095, limits=DEFAULT)
 
 

@@ -21,6 +21,7 @@ FLOORS: dict[str, float] = {
     "pygnetic.client": 7,
     "pygnetic.server": 7,
     "pygnetic._deadlines": 5.5,
+    "pygnetic._strangers": 5.5,
     "pygnetic._endpoint": 6,
     "pygnetic.connection": 5,
     "pygnetic._inbox": 4.5,  # the two halves of a connection

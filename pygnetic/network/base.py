@@ -86,6 +86,16 @@ def written(address: tuple[str, int]) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host or '*'}:{port}"
 
 
+def neighbourhood(host: str) -> str:
+    """Return what one person's addresses have in common: of IPv6, where each has a network of 2**64, its number."""
+    if ":" not in host:
+        return host
+    try:
+        return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])[:8].hex()
+    except (OSError, ValueError):
+        return host
+
+
 def check_host(host: Any) -> None:
     """:raises OSError: it is neither a name nor an address."""
     if not isinstance(host, str) or not host:

@@ -8,6 +8,7 @@ import errno
 import selectors
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -25,9 +26,10 @@ __all__ = ["Adapter", "Peer"]
 _CHANNELS = 64
 # ENET_PROTOCOL_MAXIMUM_PEER_ID: ENet refuses to make a host with more.
 _MOST_PEERS = 4095
-# More slots than connections: on a server so that a surplus client can be told "full", on a client so that one that
-# is closing does not block the next. ENet looks at each slot three times an update.
-_SPARE_PEERS = 64
+# More slots than connections: on a server for its strangers (Limits.strangers), so that a surplus client can be told
+# "full", and for those that are leaving; on a client so that one that is closing does not block the next. ENet looks at
+# each slot three times an update.
+_SPARE_PEERS = 32
 _SPARE_PEERS_OF_CLIENT = 8
 # One good cookie, and each CONNECT with another number takes a slot: for 5 to 30 s, if it is never completed. So the
 # oldest of these are forgotten where fewer slots than this are free; it is looked at after half as many CONNECTs.
@@ -151,9 +153,10 @@ class Adapter:
         self.address: tuple[str, int] | None = None
         self._host: Any = None
         self._events: list[Event] = []
-        if conn_limit + _SPARE_PEERS > _MOST_PEERS:
-            raise ValueError(f"conn_limit is {conn_limit}; ENet can have {_MOST_PEERS - _SPARE_PEERS} connections")
-        slots = conn_limit + (_SPARE_PEERS_OF_CLIENT if address is None else _SPARE_PEERS)
+        spare = _SPARE_PEERS_OF_CLIENT if address is None else _SPARE_PEERS + limits.strangers
+        slots = conn_limit + spare
+        if slots > _MOST_PEERS:
+            raise ValueError(f"conn_limit is {conn_limit}; ENet can have {_MOST_PEERS - spare} connections")
         self._peers: list[Peer | None] = [None] * slots
         if address is None:
             self._host = enet.Host(None, slots, _CHANNELS, 0, 0)
@@ -275,7 +278,10 @@ class Adapter:
                 return
 
     def _make_room(self) -> None:
-        """Forget those that began to connect first and have not completed it, if few slots are free."""
+        """Forget some that began to connect and have not completed it, if few slots are free.
+
+        These are the oldest of the host that has most of them, so that nobody else is kept out.
+        """
         self._filter.admitted = 0
         peers = self._host.peers  # made anew for each who asks
         states = [peer.state for peer in peers]
@@ -283,9 +289,13 @@ class Adapter:
         # the oldest first: those that were seen before, then the new ones
         waiting = {slot: number for slot, number in self._half_open.items() if numbers.get(slot) == number}
         waiting.update(numbers)
-        for slot in list(waiting)[: max(0, _FREE - states.count(_UNUSED))]:
+        hosts = {slot: peers[slot].address.host for slot in waiting} if waiting else {}
+        for _ in range(min(len(waiting), _FREE - states.count(_UNUSED))):
+            crowds = Counter(hosts.values())
+            crowd = max(crowds, key=crowds.__getitem__)
+            slot = next(slot for slot in waiting if hosts[slot] == crowd)
             peers[slot].reset()
-            del waiting[slot]
+            del waiting[slot], hosts[slot]
         self._half_open = waiting
 
     def _take_all(self, event: Any, end: float) -> bool:

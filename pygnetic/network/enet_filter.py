@@ -86,6 +86,10 @@ _COOKIE_SIZE = len(_QUESTION) + 8 + 4
 _CONNECT_SIZE = 52
 _CONNECT_START = b"\x8f\xff"
 _CONNECT_COMMAND = b"\x82\xff\x00\x01"
+# CONNECTs with a good cookie that may come in one turn, and how many of one host may still come then. The adapter keeps
+# 32 slots free, and ENet drops who finds none.
+_CONNECTS_A_TURN = 24
+_CONNECTS_OF_A_HOST = 4
 # A cookie is good in its period and the next, so 32 to 64 s: longer than ENet repeats one CONNECT (30 s).
 _PERIOD = 32.0
 # Seconds between two questions of one connect(): above most round trips, and 20 of them before it gives up.
@@ -149,7 +153,7 @@ class DatagramFilter:
     ) -> None:
         self.dropped = 0  #: datagrams that ENet would not have written
         self.challenged = 0  #: questions for a cookie that were answered
-        self.refused = 0  #: CONNECTs without a good cookie
+        self.refused = 0  #: CONNECTs without a good cookie, or too many of one host
         self.admitted = 0  #: those with one, since the adapter last saw to it that there is room for more
         #: What was raised inside ``intercept``, which is Ctrl-C or nothing. ENet cannot pass it on, so raise it after
         #: ``service()``.
@@ -163,6 +167,7 @@ class DatagramFilter:
         self._open: dict[int, _Open] = {}
         self._busy: list[_Open] = []  # have something that counts in this turn
         self._steps = 0  # work of all of them
+        self._connects: dict[Any, int] = {}  # in this turn, by host
         self._greedy: set[int] = set()  # and those that have too many
         self._requests: dict[bytes, _Request] = {}
         self._cookies: list[tuple[bytes, int]] = []
@@ -230,6 +235,8 @@ class DatagramFilter:
             self._busy.clear()
             self._steps = 0
             self._greedy.clear()
+        if self._connects:
+            self._connects.clear()
 
     # every datagram
 
@@ -429,8 +436,8 @@ class DatagramFilter:
             if self._listening:
                 cookie = int.from_bytes(data[48:], "big")
                 period = int(self._clock() // _PERIOD)
-                if cookie in (self._cookie(address, period), self._cookie(address, period - 1)):
-                    self.admitted += 1
+                good = cookie in (self._cookie(address, period), self._cookie(address, period - 1))
+                if good and self._admit(address):
                     return False
                 self.refused += 1
                 return True
@@ -449,6 +456,15 @@ class DatagramFilter:
                     self._cookies.append((token, int.from_bytes(data[28:], "big")))
                 return True  # a second answer is nothing bad
         self.dropped += 1
+        return True
+
+    def _admit(self, address: Any) -> bool:
+        connects = self._connects
+        of_host = connects.get(address.host, 0)
+        if of_host >= _CONNECTS_OF_A_HOST and sum(connects.values()) >= _CONNECTS_A_TURN:
+            return False  # who is honest comes again in half a second
+        connects[address.host] = of_host + 1
+        self.admitted += 1
         return True
 
     def _cookie(self, address: Any, period: int) -> int:
