@@ -390,7 +390,7 @@ def program(*arguments: str, **options: Any) -> subprocess.Popen[str]:
 
 def test_demo_really_plays() -> None:
     pytest.importorskip("pygame")
-    arguments = ["--host", LOCAL, "--port", "0", "--bots", "1", "--seconds", "0.5"]
+    arguments = ["--host", LOCAL, "--port", "0", "--bots", "1", "--seconds", "2"]  # a busy machine starts a bot slowly
     with program("demo", *arguments) as arena:
         text, _ = arena.communicate(timeout=50)
     assert arena.returncode == 0, text
@@ -446,6 +446,17 @@ def test_help_has_examples_and_exit_codes(capsys: pytest.CaptureFixture[str], ar
     code, text = run(capsys, *arguments.split())
     assert code == 0
     assert "example" in text and "python -m pygnetic" in text and "exit codes" in text
+def test_demo_without_pygame(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A window needs it, a server does not."""
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    for arguments in ([], ["--join", LOCAL], ["--bots", "0"]):
+        assert main(["demo", *arguments]) == "the arena's window needs pygame: pip install pygame-ce (or pygame)"
+    assert main(["demo", "--server-only", "--host", LOCAL, "--port", "0", "--seconds", "0.1"]) is None
+    assert "the server listens at" in capsys.readouterr().out
+
+
 
 
 def test_help_of_the_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -453,7 +464,7 @@ def test_help_of_the_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     monkeypatch.setattr(os, "environ", dict(os.environ))
     code, text = run(capsys, "demo", "--help")
     assert code == 0
-    assert "usage: pygnetic demo" in text and "--join HOST" in text
+    assert "usage: python -m pygnetic demo" in text and "--join HOST" in text
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
