@@ -16,7 +16,7 @@ import pytest
 from programs import free_port
 
 import pygnetic as net
-from pygnetic import _demo, _doctor, _ping, network
+from pygnetic import __main__, _demo, _doctor, _ping, network
 from pygnetic.__main__ import main
 from pygnetic.message import MessageFactory
 
@@ -329,6 +329,62 @@ def test_doctor_knows_both_pygames(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, installed: dict[str, str], said: str
 ) -> None:
     def version(package: str) -> str:
+def test_doctor_when_your_server_is_on_one_address(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_doctor, "addresses", lambda: [LOCAL])
+    monkeypatch.setattr(_ping, "answers", lambda name, host, port, _: (name, host) == ("socket", LOCAL))
+    monkeypatch.setattr(_doctor, "_LOOPBACK", {**_doctor._LOOPBACK, socket.AF_INET: "127.0.0.9"})
+    with Serving("socket") as there:
+        code, text = run(capsys, "doctor", "--port", there.port)
+    assert code == _doctor.WELL
+    assert "  TCP  yes    a pygnetic server answers on it\n" in text
+
+
+@pytest.mark.skipif(not have_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("own", [["192.168.1.7", "::1"], ["192.168.1.7"]])
+def test_doctor_when_your_server_is_on_ipv6(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, own: list[str]
+) -> None:
+    monkeypatch.setattr(_doctor, "addresses", lambda: own)
+    with Serving("socket", host="::", port=free_port()) as there:
+        code, text = run(capsys, "doctor", "--port", there.port)
+    assert code == _doctor.WELL
+    assert "  TCP  yes    a pygnetic server answers on it, over IPv6 only\n" in text
+    assert "  UDP  yes    the port is free\n" in text
+    assert "The server runs; it listens on TCP, by the socket adapter." in text
+    assert f"connect('::1', {there.port})" in text and "connect('192.168.1.7'" not in text
+    assert "both of us need n_module='socket' in init()" in text
+
+
+@pytest.mark.skipif(not have_ipv6(), reason="no IPv6 here")
+def test_doctor_when_your_server_is_on_ipv6_and_hears_this_computer_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_doctor, "addresses", lambda: ["192.168.1.7", "fd00::9"])
+    ask = _ping.answers
+    monkeypatch.setattr(_ping, "answers", lambda *args: args[1] == "::1" and ask(*args))
+    with Serving("socket", host="::1", port=free_port()) as there:
+        code, text = run(capsys, "doctor", "--port", there.port)
+    assert code == _doctor.ILL
+    assert "  TCP  no     a pygnetic server answers on it, over IPv6 only, but to this computer only: make it a" in text
+    assert f"the server on TCP port {there.port} hears this computer only" in text
+
+
+@pytest.mark.skipif(not have_ipv6(), reason="no IPv6 here")
+def test_doctor_when_another_program_has_the_port_of_ipv6(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then a Server(port=...), which listens on both, cannot listen either."""
+    monkeypatch.setattr(_doctor, "addresses", list)
+    monkeypatch.setattr(_doctor, "_ANSWER_TIME", 0.1)
+    with socket.create_server(("::", 0), family=socket.AF_INET6) as other:
+        port = other.getsockname()[1]
+        code, text = run(capsys, "doctor", "--port", port)
+    assert code == _doctor.ILL
+    assert re.search(rf"^  TCP  no     cannot listen on .*:{port}: another program", text, re.M)
+
+
         if package not in installed:
             raise _doctor.metadata.PackageNotFoundError
         return installed[package]
@@ -469,3 +525,10 @@ def test_help_of_the_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--version") == (0, f"pygnetic {net.__version__}\n")
+def test_without_arguments_it_says_what_it_can_do(capsys: pytest.CaptureFixture[str]) -> None:
+    _, text = run(capsys)
+    assert "doctor              what is installed" in text and "exit codes" in text
+    assert text.endswith("error: the following arguments are required: doctor, ping or demo\n")
+    assert text.count("usage:") == 1
+
+
