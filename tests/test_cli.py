@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import signal
@@ -122,7 +123,7 @@ def test_ping_when_the_port_is_closed(capsys: pytest.CaptureFixture[str]) -> Non
     code, text = run(capsys, "ping", LOCAL, port, *QUICK)
     assert code == _ping.SILENT
     assert f"socket: no answer: that computer says that nobody listens on TCP port {port}" in text
-    assert f"{LOCAL} is there, but no server on port {port}. Is it running?" in text
+    assert f"{LOCAL} is there, but there is no server on port {port}. Is it running?" in text
 
 
 def test_ping_when_nothing_comes_back(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +192,18 @@ def test_ping_when_the_name_does_not_resolve(capsys: pytest.CaptureFixture[str],
     assert text.startswith("host 'no-such-host.invalid'") and "is its name right?" in text
 
 
+def test_ping_tells_what_the_last_adapter_found(capsys: pytest.CaptureFixture[str]) -> None:
+    """A zone that does not exist: not ENet, which knows no IPv6 at all, says what is wrong with it."""
+    code, text = run(capsys, "ping", "::1%nowhere", 10000)
+    assert code == _ping.WRONG
+    assert len(text.splitlines()) == 1
+    assert text.startswith("host '::1%nowhere' does not resolve")
+    if importlib.util.find_spec("enet"):
+        code, text = run(capsys, "ping", "--adapter", "enet", "::1%nowhere", 10000)
+        assert code == _ping.WRONG
+        assert "the socket adapter knows both" in text
+
+
 def test_ping_goes_on_when_the_server_drops_who_says_no_hello(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wire_name: str
 ) -> None:
@@ -222,7 +235,7 @@ def test_hello_says_that_the_server_is_full(capsys: pytest.CaptureFixture[str], 
         code, text = run(capsys, "ping", LOCAL, there.port, "--hello", "--count", 1, *QUICK)
         assert code == _ping.REFUSING
         assert "1 chat_msg(player, msg)" in text
-        assert "Now it refuses everybody: the server is full: it takes 1 client (conn_limit) (SERVER_FULL)." in text
+        assert "Now it refuses everybody (SERVER_FULL): the server takes 1 client (conn_limit)." in text
         code, text = run(capsys, "ping", LOCAL, there.port, "--count", 1, *QUICK)
         assert code == _ping.ANSWERED, "a PING is answered all the same"
         assert "With --hello I also ask which messages it expects, and whether it is full." in text
@@ -316,19 +329,6 @@ def test_doctor_when_your_server_hears_this_computer_only(
     assert f"Something is wrong: the server on {protocol} port {there.port} hears this computer only" in text
 
 
-@pytest.mark.parametrize(
-    ("installed", "said"),
-    [
-        ({"pygame": "2.6.1", "pygame-ce": "2.5.5"}, "they overwrite each other"),
-        ({"pygame-ce": "2.5.5"}, "  pygame-ce 2.5.5\n"),
-        ({"pygame": "2.6.1"}, "  pygame 2.6.1\n"),
-        ({}, "pip install pygame-ce"),
-    ],
-)
-def test_doctor_knows_both_pygames(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, installed: dict[str, str], said: str
-) -> None:
-    def version(package: str) -> str:
 def test_doctor_when_your_server_is_on_one_address(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -385,6 +385,19 @@ def test_doctor_when_another_program_has_the_port_of_ipv6(
     assert re.search(rf"^  TCP  no     cannot listen on .*:{port}: another program", text, re.M)
 
 
+@pytest.mark.parametrize(
+    ("installed", "said"),
+    [
+        ({"pygame": "2.6.1", "pygame-ce": "2.5.5"}, "they overwrite each other"),
+        ({"pygame-ce": "2.5.5"}, "  pygame-ce 2.5.5\n"),
+        ({"pygame": "2.6.1"}, "  pygame 2.6.1\n"),
+        ({}, "pip install pygame-ce"),
+    ],
+)
+def test_doctor_knows_both_pygames(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, installed: dict[str, str], said: str
+) -> None:
+    def version(package: str) -> str:
         if package not in installed:
             raise _doctor.metadata.PackageNotFoundError
         return installed[package]
@@ -433,6 +446,17 @@ def test_demo_says_where_the_arena_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install 'pygnetic>=2'" in main(["demo"])
 
 
+def test_demo_without_pygame(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A window needs it, a server does not."""
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    for arguments in ([], ["--join", LOCAL], ["--bots", "0"]):
+        assert main(["demo", *arguments]) == "the arena's window needs pygame: pip install pygame-ce (or pygame)"
+    assert main(["demo", "--server-only", "--host", LOCAL, "--port", "0", "--seconds", "0.1"]) is None
+    assert "the server listens at" in capsys.readouterr().out
+
+
 # -- the command line itself
 
 
@@ -472,6 +496,28 @@ def test_ctrl_c(wire_name: str) -> None:
     assert ping.wait(50) == 130
     assert rest.endswith("\nended by Ctrl-C\n")
     assert "Traceback" not in rest
+    told = r": (\d+) sent, \1 came back, 0% lost; round trip min/avg/max = [\d./]+ ms$"
+    assert len(re.findall(told, rest, re.M)) == 1
+
+
+def test_ctrl_c_while_a_line_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not inside of ping, which must have its last word all the same; and before there is anything to say."""
+
+    def interrupt_after(wanted: str) -> None:
+        def printing(text: str, **options: Any) -> None:
+            print(text, **options)
+            if wanted in text:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(__main__, "print", printing, raising=False)
+
+    with Serving("socket") as there:
+        for line, told in (("number 2:", ["2 sent"]), ("number 5:", ["5 sent"]), ("5 sent", ["5 sent"]), ("PING", [])):
+            interrupt_after(line)
+            code, text = run(capsys, "ping", LOCAL, there.port, "--adapter", "socket", *QUICK)
+            assert code == 130
+            assert re.findall(r"\d sent", text) == told
+            assert text.endswith("\nended by Ctrl-C\n")
 
 
 @pytest.mark.parametrize(
@@ -484,6 +530,8 @@ def test_ctrl_c(wire_name: str) -> None:
         ("ping localhost 80.5", "'80.5' is no port"),
         ("ping localhost:10000", "'localhost:10000': the port stands by itself, as in: ping localhost 10000"),
         ("ping localhost:10000 10000", "the port stands by itself"),
+        ("ping http://localhost 10000", "'http://localhost': write the host without http://"),
+        ("ping HTTPS://localhost:10000/ 10000", "write the host without HTTPS://"),
         ("ping 10000 localhost", "'localhost' is no port"),
         ("ping localhost 10000 --count 0", "'0' is no count; that is a number from 1 to 1000000"),
         ("ping localhost 10000 --timeout soon", "'soon' is no time"),
@@ -497,22 +545,18 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], arguments: str, said: str)
     assert said in text
 
 
+def test_without_arguments_it_says_what_it_can_do(capsys: pytest.CaptureFixture[str]) -> None:
+    _, text = run(capsys)
+    assert "doctor              what is installed" in text and "exit codes" in text
+    assert text.endswith("error: the following arguments are required: doctor, ping or demo\n")
+    assert text.count("usage:") == 1
+
+
 @pytest.mark.parametrize("arguments", ["--help", "doctor --help", "ping --help"])
 def test_help_has_examples_and_exit_codes(capsys: pytest.CaptureFixture[str], arguments: str) -> None:
     code, text = run(capsys, *arguments.split())
     assert code == 0
     assert "example" in text and "python -m pygnetic" in text and "exit codes" in text
-def test_demo_without_pygame(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A window needs it, a server does not."""
-    monkeypatch.setattr(sys, "argv", list(sys.argv))
-    monkeypatch.setattr(os, "environ", dict(os.environ))
-    monkeypatch.setitem(sys.modules, "pygame", None)
-    for arguments in ([], ["--join", LOCAL], ["--bots", "0"]):
-        assert main(["demo", *arguments]) == "the arena's window needs pygame: pip install pygame-ce (or pygame)"
-    assert main(["demo", "--server-only", "--host", LOCAL, "--port", "0", "--seconds", "0.1"]) is None
-    assert "the server listens at" in capsys.readouterr().out
-
-
 
 
 def test_help_of_the_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -525,10 +569,3 @@ def test_help_of_the_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--version") == (0, f"pygnetic {net.__version__}\n")
-def test_without_arguments_it_says_what_it_can_do(capsys: pytest.CaptureFixture[str]) -> None:
-    _, text = run(capsys)
-    assert "doctor              what is installed" in text and "exit codes" in text
-    assert text.endswith("error: the following arguments are required: doctor, ping or demo\n")
-    assert text.count("usage:") == 1
-
-
