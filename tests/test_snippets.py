@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -312,6 +313,16 @@ def test_the_port_from_podsixnet(tmp_path: Path, port: str) -> None:
                 ann.wait_for("Ann: hello")
                 tom.wait_for("players: Tom, Ann")
             # Ann's program was killed: the server finds out by itself later
+        with Program(tmp_path, "chat_client.py") as nobody:
+            nobody.wait_for("anonymous: hello")
+
+
+def test_nothing_is_drawn_before_the_first_place() -> None:
+    names = runpy.run_path(str(SNIPPETS / "smooth.py"))
+    smooth = names["Smooth"]()
+    assert smooth.at(0.0) is None
+    smooth.add(5.0, 0, 42)
+    assert smooth.at(5.0) == 42
 
 
 # -- the adapters
