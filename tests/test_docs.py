@@ -1,6 +1,7 @@
 """What the documentation says is true: its examples run, its bytes and its tables are the code's."""
 
 import ast
+import fnmatch
 import importlib.util
 import re
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import figures
 import pytest
-from test_floors import FLOORS
+from test_floors import FLOORS, LIBRARIES
 from world import World
 
 import pygnetic as net
@@ -268,6 +269,29 @@ def test_floors() -> None:
         for file in re.findall(r"``([\w/]+)\.py``", files):
             told[".".join(("pygnetic", *file.split("/"))).removesuffix(".__init__")] = float(floor)
     assert told == FLOORS
+
+
+def test_floors_for_contributors() -> None:
+    """The short table: a star there stands for several files."""
+    lines = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8").splitlines()
+    first, _, last = (number for number, line in enumerate(lines) if line.startswith("===== ====="))
+    told: dict[str, float] = {}
+    floor = ""
+    for line in lines[first + 3 : last]:
+        floor = line.split(" ")[0] or floor
+        for file in re.findall(r"``([\w/*]+)\.py``", line[: lines[first].rindex(" ")]):
+            pattern = ".".join(("pygnetic", *file.split("/"))).removesuffix(".__init__")
+            found = [pattern] if "*" not in pattern else fnmatch.filter(FLOORS, pattern)
+            assert found, file
+            told.update(dict.fromkeys(found, float(floor)))
+    assert told == FLOORS
+
+
+def test_when_pygame_is_imported() -> None:
+    text = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
+    [told] = re.findall(r"^``pygame`` is imported only .*?(?=:?$)", text, re.MULTILINE)
+    assert told in page("design")
+    assert [name for name in LIBRARIES if "pygame" in LIBRARIES[name]] == ["pygnetic.event", "pygnetic.netgraph"]
 
 
 def test_states() -> None:
