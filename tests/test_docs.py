@@ -424,3 +424,9 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for name in map(name_of, PAGES):
         assert (tmp_path / f"{name}.html").exists()
+    css = (DOC / "_static" / "wrap.css").read_text(encoding="utf-8")
+    for name in ("games", "examples", "security"):  # lines of 120 characters are broken, not scrolled
+        kinds = re.findall(r'class="(highlight-\w+) notranslate"', (tmp_path / f"{name}.html").read_text("utf-8"))
+        assert kinds
+        for kind in {*kinds} - {"highlight-sh"}:
+            assert f"div.{kind} pre" in css
