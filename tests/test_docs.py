@@ -361,6 +361,17 @@ def test_three_from_one_address_are_enough() -> None:
 
 TYPED = r"python -m pygnetic ((?:doctor|ping|demo)\b[^`\n]*?)(?:``|  |\)?$)"
 
+# -- performance
+
+
+def test_words_of_the_tables_are_explained() -> None:
+    tables = "".join(path.read_text(encoding="utf-8") for path in (DOC / "_generated").glob("bench_*.inc"))
+    told = {re.sub(r"A, | B|\*", "", word) for word, _ in table(page("performance"), "Word")}
+    assert told == {word for word in told if re.search(rf"\b{word}\b", tables)}
+    assert told >= {"over", "minus", "half lie in", "bar", "aim", "us", "by hand"}
+    assert not re.search(r"\d us\b", page("performance"))
+
+
 
 def test_command_lines_are_right() -> None:
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "README.rst", *PAGES)]
