@@ -339,6 +339,11 @@ def test_each_promise_has_figures() -> None:
     assert [row[0] for row in measured if row[0]] == list(figures.ROWS)
 
 
+def test_figures_are_counted_in_words() -> None:
+    assert [figures.counted(number, "frame") for number in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]
+    assert [figures.times(number) for number in (1, 2)] == ["once", "2 times"]
+
+
 def test_what_each_limit_is_for() -> None:
     assert [row[0].strip("`") for row in table(page("security"), "Limit")] == [field.name for field in fields(Limits)]
 
@@ -356,11 +361,6 @@ def test_three_from_one_address_are_enough() -> None:
         assert all(player.connected for player in players)
 
 
-# -- what is typed in a terminal
-
-
-TYPED = r"python -m pygnetic ((?:doctor|ping|demo)\b[^`\n]*?)(?:``|  |\)?$)"
-
 # -- performance
 
 
@@ -371,6 +371,11 @@ def test_words_of_the_tables_are_explained() -> None:
     assert told >= {"over", "minus", "half lie in", "bar", "aim", "us", "by hand"}
     assert not re.search(r"\d us\b", page("performance"))
 
+
+# -- what is typed in a terminal
+
+
+TYPED = r"python -m pygnetic ((?:doctor|ping|demo)\b[^`\n]*?)(?:``|  |\)?$)"
 
 
 def test_command_lines_are_right() -> None:
