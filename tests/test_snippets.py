@@ -234,6 +234,34 @@ def test_what_ping_says_is_on_the_page() -> None:
         assert all(piece in re.sub(r"\{'' if untried else '(.*?)'\}", r"\1", source) for piece in pieces), text
 
 
+PRESS_F3 = """
+import runpy, pygame
+flip, frames, seen = pygame.display.flip, 0, set()
+def one_frame():
+    global frames
+    flip()
+    frames += 1
+    screen = pygame.display.get_surface()
+    corner = screen.subsurface(screen.get_width() - 320, screen.get_height() - 120, 320, 120)
+    seen.add(len({corner.get_at((x, 60))[:3] for x in range(320)}) > 1)
+    if frames in (5, 10, 15):
+        print("graph" if seen == {True} else "no graph" if seen == {False} else "both", flush=True)
+        pygame.event.post(pygame.event.Event(pygame.QUIT if frames == 15 else pygame.KEYDOWN, key=pygame.K_F3))
+        seen.clear()
+pygame.display.flip = one_frame
+runpy.run_path("netgraph.py", run_name="__main__")
+"""
+
+
+def test_f3_shows_and_hides_the_net_graph(tmp_path: Path) -> None:
+    pytest.importorskip("pygame")
+    copy(SNIPPETS / "netgraph.py", tmp_path, PORT)
+    with Program(tmp_path, "-c", PRESS_F3) as program:
+        output = program.end()
+    assert program.process.returncode == 0, output
+    assert re.findall("^(?:no )?graph$|^both$", output, re.M) == ["no graph", "graph", "no graph"]
+
+
 # -- testing without a network, types, PodSixNet
 
 
