@@ -256,7 +256,7 @@ def message():
     d.text(360, 214, "network", GREEN, 13, "center")
     d.arrow((554, 208), (554, 168))
     d.arrow((554, 134), (554, 108))
-    d.text(360, 290, "Your code runs in update() only, and in one thread.", LIGHT, 12, "center")
+    d.text(360, 290, "Your handlers run inside update() only, in one thread.", LIGHT, 12, "center")
     save("message", d.done())
 
 

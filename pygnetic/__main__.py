@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:\n  python -m pygnetic doctor --port 10000\n\nexit codes: 0 all is well, 1 something is wrong",
         formatter_class=kind,
     )
-    doctor.add_argument("--port", type=_port, default=10000, help="the port that your server shall have (10000)")
+    doctor.add_argument("--port", type=_port, default=10000, help="the port your server will use (10000)")
 
     ping = commands.add_parser(
         "ping",
@@ -84,6 +84,9 @@ def _number(text: str, kind: Callable[[str], float], what: str, low: float, high
 
 
 def _host(text: str) -> str:
+    scheme, slashes, _ = text.partition("://")
+    if slashes:
+        raise argparse.ArgumentTypeError(f"{text!r}: write the host without {scheme}://")
     name, colon, port = text.partition(":")
     if name and colon and port.isdigit():  # an IPv6 address has more colons
         raise argparse.ArgumentTypeError(f"{text!r}: the port stands by itself, as in: ping {name} {port}")
@@ -110,6 +113,9 @@ def _say(lines: Generator[str, None, int]) -> int:
     except StopIteration as end:
         code: int = end.value
         return code
+    except KeyboardInterrupt as interrupt:
+        print(lines.throw(interrupt), flush=True)  # if it came while we printed: ping still tells what it has counted
+        raise
     finally:
         lines.close()
 
@@ -126,7 +132,11 @@ def main(argv: list[str] | None = None) -> Any:
     try:
         if arguments[:1] == ["demo"]:  # the arena has its own options
             return _demo.demo(arguments[1:])
-        args = _parser().parse_args(arguments)
+        parser = _parser()
+        if not arguments:
+            needed = "the following arguments are required: doctor, ping or demo"
+            parser.exit(2, f"{parser.format_help()}\n{parser.prog}: error: {needed}\n")
+        args = parser.parse_args(arguments)
         if args.command == "doctor":
             return _say(_doctor.doctor(pygnetic.__version__, args.port, _ping.answers))
         adapters = [args.adapter] if args.adapter else ["enet", "socket"]

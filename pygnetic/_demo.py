@@ -8,6 +8,8 @@ from typing import Any
 
 __all__: list[str] = []
 
+_WITHOUT_WINDOW = {"--server-only", "--child", "--help", "-h"}
+
 
 def find() -> Path | None:
     """Return where the arena is: in the installed package, or beside the package in a checkout."""
@@ -18,6 +20,13 @@ def find() -> Path | None:
     return None
 
 
+def _have_pygame() -> bool:
+    try:
+        return importlib.util.find_spec("pygame") is not None
+    except ValueError:  # somebody has put None into sys.modules
+        return False
+
+
 def demo(arguments: list[str]) -> Any:
     """Run the arena with its own arguments; return what ``sys.exit()`` shall get."""
     path = find()
@@ -26,12 +35,14 @@ def demo(arguments: list[str]) -> Any:
             "The arena is not here. It is in the wheel (pip install 'pygnetic>=2'), and in the folder examples/ of the "
             "source that pygnetic was copied from."
         )
+    if not _WITHOUT_WINDOW.intersection(arguments) and not _have_pygame():
+        return "the arena's window needs pygame: pip install pygame-ce (or pygame)"
     spec = importlib.util.spec_from_file_location("arena", path)
     assert spec is not None and spec.loader is not None
     arena = importlib.util.module_from_spec(spec)
     # the arena starts more processes, which must find this same pygnetic
     here = str(Path(__file__).resolve().parent.parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-    sys.argv[0] = "pygnetic demo"
+    sys.argv[0] = "python -m pygnetic demo"
     spec.loader.exec_module(arena)
     return arena.main(arguments)

@@ -34,6 +34,7 @@ _LIBRARIES = {"enet": ("pyenet-vladfi", "pyenet"), "msgpack": ("msgpack",), "msg
 _PYGAMES = "pygame-ce", "pygame"
 # Documentation addresses (RFC 5737, RFC 3849): connecting a UDP socket sends nothing, it only picks our own address.
 _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+_LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 _RESOLVE_TIME = 1.0
 _ANSWER_TIME = 1.0  # seconds; what answers is on this computer
 _PROTOCOLS = {"enet": ("UDP", socket.SOCK_DGRAM), "socket": ("TCP", socket.SOCK_STREAM)}
@@ -78,36 +79,47 @@ def _pygame() -> tuple[list[str], bool]:
     return ["  none; only windows and events need it: pip install pygame-ce"], True
 
 
-def _bind(kind: int, port: int) -> OSError | None:
+def _bind(family: int, kind: int, port: int) -> OSError | None:
     """Return why a port cannot be listened on, as a server with host '' would."""
-    with socket.socket(socket.AF_INET, kind) as sock:
-        if kind == socket.SOCK_STREAM and os.name == "posix":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, kind) as sock:
+            if kind == socket.SOCK_STREAM and os.name == "posix":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind(("", port))
             if kind == socket.SOCK_STREAM:
                 sock.listen(1)
-        except OSError as error:
+    except OSError as error:
+        if family == socket.AF_INET:
             return base.listen_error(("", port), error)
+        if error.errno == errno.EADDRINUSE:  # anything else: there is no IPv6 here, and a server does without
+            return base.listen_error(("::", port), error)
     return None
 
 
 _RUNS = "a pygnetic server answers on it"
+_RUNS_ON_IPV6 = f"{_RUNS}, over IPv6 only"
 
 
 def _port(adapter: str, port: int, own: list[str], asks: Asks) -> tuple[str, str]:
     """Return how it is with a port, and what is wrong with it, if anything."""
     protocol, kind = _PROTOCOLS[adapter]
-    error = _bind(kind, port)
-    if error is None:
+    for family in _LOOPBACK if adapter == "socket" else (socket.AF_INET,):  # ENet knows IPv4 only
+        if error := _bind(family, kind, port):
+            break
+    else:
         return "the port is free", ""
     told = error.strerror or str(error)
-    if error.errno == errno.EADDRINUSE and asks(adapter, "127.0.0.1", port, _ANSWER_TIME):
-        ipv4 = [text for text in own if ":" not in text]
-        if not ipv4 or any(asks(adapter, text, port, _ANSWER_TIME) for text in ipv4):
-            return _RUNS, ""
-        told = f"{_RUNS}, but to this computer only: make it a Server(port={port}), without a host"
-        return told, f"the server on {protocol} port {port} hears this computer only"
+    if error.errno == errno.EADDRINUSE:
+        runs = _RUNS if family == socket.AF_INET else _RUNS_ON_IPV6
+        outside = [text for text in own if (":" in text) == (family == socket.AF_INET6)]
+        here = asks(adapter, _LOOPBACK[family], port, _ANSWER_TIME)
+        if any(asks(adapter, text, port, _ANSWER_TIME) for text in outside) or (here and not outside):
+            return runs, ""
+        if here:
+            told = f"{runs}, but to this computer only: make it a Server(port={port}), without a host"
+            return told, f"the server on {protocol} port {port} hears this computer only"
     return told, f"{protocol} port {port} cannot be used"
 
 
@@ -133,8 +145,8 @@ def doctor(version: str, port: int, asks: Asks) -> Lines:
     """Look at everything.
 
     :param version: pygnetic's.
-    :param port: the port that a server shall have; it is tried.
-    :param asks: tells whether a server answers; who looks for an address has often started the server already.
+    :param port: the port that a server will use; it is tried.
+    :param asks: tells whether a server answers; whoever looks for an address has often started the server already.
     """
     ills: list[str] = []
     yield f"pygnetic {version}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
@@ -152,14 +164,14 @@ def doctor(version: str, port: int, asks: Asks) -> Lines:
         ills.append("pygame and pygame-ce are both installed")
     own = addresses()
     yield f"\nA server on port {port}"
-    running = []
+    running = {}
     for adapter, (name, _) in _PROTOCOLS.items():
         text, ill = _port(adapter, port, own, asks)
         yield f"  {name}  {'no ' if ill else 'yes'}    {text}"
         if ill:
             ills.append(ill)
-        elif text == _RUNS:
-            running.append(adapter)
+        elif text in (_RUNS, _RUNS_ON_IPV6):
+            running[adapter] = text
     yield "\nThis computer in its networks"
     yield from (f"  {text}{'   (IPv6: socket adapter only)' if ':' in text else ''}" for text in own)
     if not own:
@@ -171,16 +183,21 @@ def doctor(version: str, port: int, asks: Asks) -> Lines:
 
 
 def _advice(
-    networks: list[str], serializers: list[str], own: list[str], port: int, running: list[str]
+    networks: list[str], serializers: list[str], own: list[str], port: int, running: dict[str, str]
 ) -> Generator[str, None, None]:
+    on_ipv6 = running == {"socket": _RUNS_ON_IPV6}
+    if on_ipv6:
+        own = [text for text in own if ":" in text]
     here = own[0] if own else ""  # an IPv6 one only where there is no other
     why = ""
     adapter = "enet"
     if "enet" not in networks:
         adapter, why = "socket", "I have no ENet here"
+    elif on_ipv6:
+        adapter, why = "socket", "My server is on IPv6, which ENet does not know"
     elif ":" in here:
         adapter, why = "socket", "I have IPv6 only, which ENet does not know"
-    elif running == ["socket"]:
+    elif list(running) == ["socket"]:
         adapter, why = "socket", "My server is on TCP"
     protocol, _ = _PROTOCOLS[adapter]
     what = "runs" if running else f"is Server(port={port})"
@@ -191,7 +208,7 @@ def _advice(
         yield "  router's own address, which any 'what is my address' page shows me."
         yield f"  If you cannot join: python -m pygnetic ping {here} {port}"
     else:
-        yield f"  On this computer: connect('localhost', {port})"
+        yield f"  On this computer: connect('{'::1' if on_ipv6 else 'localhost'}', {port})"
     if why:
         yield f"  {why}, so both of us need n_module='socket' in init()."
     if "msgpack" not in serializers and "msgspec" not in serializers:

@@ -5,7 +5,7 @@ Everything here yields lines of text; :mod:`pygnetic.__main__` prints them.
 
 import contextlib
 import socket
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator
 from typing import Any
 
 from pygnetic import _session, network
@@ -129,7 +129,7 @@ def answers(adapter: str, host: str, port: int, timeout: float) -> bool:
 
 
 def ping(
-    host: str, port: int, adapters: Iterable[str], count: int, interval: float, timeout: float, hello: bool
+    host: str, port: int, adapters: Collection[str], count: int, interval: float, timeout: float, hello: bool
 ) -> Lines:
     """Ask a server whether it is there.
 
@@ -148,7 +148,8 @@ def ping(
             except ImportError as error:
                 trouble[name] = f"not tried: {error}"
             except OSError as error:
-                if name == "enet" and _resolves(host, port):
+                # the socket adapter, which knows both, is better at telling what is wrong with an address
+                if name == "enet" and ("socket" in adapters or _resolves(host, port)):
                     trouble[name] = f"not tried: ENet knows IPv4 only, and {host} has no IPv4 address"
                 else:
                     yield error.strerror or str(error)
@@ -249,23 +250,34 @@ def _who_answers(lines: list[Line], knock: "_Knock", timeout: float) -> list[Lin
 def _series(line: Line, count: int, interval: float, timeout: float) -> Generator[str, None, None]:
     """PING over and over, and say how long it took."""
     times: list[float] = []
+    number = 0
     due = line.adapter.clock()
-    for number in range(1, count + 1):
-        while (left := due - line.adapter.clock()) > 0:
-            line.poll(left * 1000)
-        due += interval
-        took = line.ping(timeout)
-        if took is None:
-            yield f"{line.title}: number {number}: no answer within {timeout:g} s"
-        else:
-            times.append(took * 1000)
-            yield f"{line.title}: number {number}: {took * 1000:.2f} ms"
+    try:
+        while number < count:
+            while (left := due - line.adapter.clock()) > 0:
+                line.poll(left * 1000)
+            due += interval
+            took = line.ping(timeout)
+            number += 1
+            if took is None:
+                yield f"{line.title}: number {number}: no answer within {timeout:g} s"
+            else:
+                times.append(took * 1000)
+                yield f"{line.title}: number {number}: {took * 1000:.2f} ms"
+    except KeyboardInterrupt:
+        if number:
+            yield "\n" + _summary(line.title, number, times)
+        raise
+    yield _summary(line.title, number, times)
+
+
+def _summary(title: str, count: int, times: list[float]) -> str:
     lost = (count - len(times)) / count
-    text = f"{line.title}: {count} sent, {len(times)} came back, {lost:.0%} lost"
+    text = f"{title}: {count} sent, {len(times)} came back, {lost:.0%} lost"
     if times:
         low, mean, high = min(times), sum(times) / len(times), max(times)
         text += f"; round trip min/avg/max = {low:.2f}/{mean:.2f}/{high:.2f} ms"
-    yield text
+    return text
 
 
 def _silence(line: Line, knock: _Knock) -> str:
@@ -311,7 +323,7 @@ def _verdict(
         if len(refused) == 1:  # the other adapter may have one
             yield f"{host} is there, but nobody listens on {refused[0]} port {port}. Is the server running?"
         else:
-            yield f"{host} is there, but no server on port {port}. Is it running? Is it the right port?"
+            yield f"{host} is there, but there is no server on port {port}. Is it running? Is it the right port?"
         yield "A server on '127.0.0.1' or 'localhost' hears its own computer only; on '' it hears everybody."
     else:
         yield f"Nothing came back from {host}. One of these:"
@@ -342,7 +354,8 @@ def _interview(line: Line, timeout: float) -> Lines:
         if "full" not in text:
             yield "It is not full."
             return ANSWERED
-        yield f"Now it refuses everybody: {text.partition('; ')[2] or text} (SERVER_FULL)."
+        full = text.partition("full: it ")[2]  # "takes 4 clients (conn_limit)"
+        yield f"Now it refuses everybody (SERVER_FULL): {f'the server {full}' if full else text}."
     else:
         yield f"The server refuses: {refusal.reason}"
     return REFUSING

@@ -71,6 +71,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--figures", metavar="FILE", help="write the figures of the abuse tests to this file, as rst")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "frame"), counted(2, "frame")
+    ('1 frame', '2 frames')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def times(number: int) -> str:
+    """Return how often.
+
+    >>> times(1), times(2)
+    ('once', '2 times')
+    """
+    return "once" if number == 1 else f"{number} times"
+
+
 def machine() -> str:
     """Return what kind of machine and Python this is."""
     return (

@@ -85,7 +85,7 @@ def test_reliable_messages_come_once_and_in_order(loss: float, count: int, figur
     )  # fmt: skip
     assert broken == 0 or loss  # at 5 % it is one packet in a million
     if count > 1000:
-        lost = f", broken {broken} times before" if broken else ""
+        lost = f", broken {figures.times(broken)} before" if broken else ""
         figure(figures.LOSS, "enet", f"{loss:.0%} lost, 5 % doubled, 5 % late, 50 ± 20 ms: each way, once, in order",
                f"{count} of {count}, {took:.0f} s{lost}", "all")  # fmt: skip
 
@@ -148,6 +148,7 @@ def test_unreliable_beside_reliable(figure: Note) -> None:
     assert lost < 0.08
     figure(figures.UNRELIABLE, "enet", "unreliable lost", f"{lost:.1%} of {sent}", "about 5 %")
     figure(figures.UNRELIABLE, "enet", "in the first and the last quarter", f"{1 - first:.1%}, {1 - last:.1%}")
-    figure(figures.UNRELIABLE, "enet", "longest gap", f"{handler.silence} frames of 60 Hz", "60 frames")
+    silence = figures.counted(handler.silence, "frame")
+    figure(figures.UNRELIABLE, "enet", "longest gap", f"{silence} of 60 Hz", "60 frames")
     figure(figures.UNRELIABLE, "enet", "reliable", f"{sent} of {sent}", "all")
     assert last > 0.9

@@ -100,8 +100,11 @@ def test_a_flooder_beside_an_honest_client(wire_name: str, kind: str, figure: No
            f"99 %: {percentile(result.cpu, 0.99):.1f} ms, longest: {max(result.cpu):.1f} ms; "
            f"by the clock 99 %: {percentile(result.wall, 0.99):.1f} ms", "10 ms")  # fmt: skip
     figure(figures.FLOOD, wire_name, f"{kind}: honest messages are late by",
-           f"95 %: {percentile(result.delays, 0.95)}, at most {max(result.delays)} frames", "2 frames")  # fmt: skip
-    told = ", ".join(f"{result.reasons.count(reason)} times {reason}" for reason in sorted(set(result.reasons)))
+           f"95 %: {percentile(result.delays, 0.95)}, at most {figures.counted(max(result.delays), 'frame')}",
+           "2 frames")  # fmt: skip
+    told = ", ".join(
+        f"{figures.times(result.reasons.count(reason))} {reason}" for reason in sorted(set(result.reasons))
+    )
     figure(figures.FLOOD, wire_name, f"{kind}: the flooder, who comes again, is", told or "slowed down")
     assert result.good and result.honest
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import pytest
 from programs import free_port
 
 import pygnetic as net
-from pygnetic import _demo, _doctor, _ping, network
+from pygnetic import __main__, _demo, _doctor, _ping, network
 from pygnetic.__main__ import main
 from pygnetic.message import MessageFactory
 
@@ -122,7 +123,7 @@ def test_ping_when_the_port_is_closed(capsys: pytest.CaptureFixture[str]) -> Non
     code, text = run(capsys, "ping", LOCAL, port, *QUICK)
     assert code == _ping.SILENT
     assert f"socket: no answer: that computer says that nobody listens on TCP port {port}" in text
-    assert f"{LOCAL} is there, but no server on port {port}. Is it running?" in text
+    assert f"{LOCAL} is there, but there is no server on port {port}. Is it running?" in text
 
 
 def test_ping_when_nothing_comes_back(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +192,18 @@ def test_ping_when_the_name_does_not_resolve(capsys: pytest.CaptureFixture[str],
     assert text.startswith("host 'no-such-host.invalid'") and "is its name right?" in text
 
 
+def test_ping_tells_what_the_last_adapter_found(capsys: pytest.CaptureFixture[str]) -> None:
+    """A zone that does not exist: not ENet, which knows no IPv6 at all, says what is wrong with it."""
+    code, text = run(capsys, "ping", "::1%nowhere", 10000)
+    assert code == _ping.WRONG
+    assert len(text.splitlines()) == 1
+    assert text.startswith("host '::1%nowhere' does not resolve")
+    if importlib.util.find_spec("enet"):
+        code, text = run(capsys, "ping", "--adapter", "enet", "::1%nowhere", 10000)
+        assert code == _ping.WRONG
+        assert "the socket adapter knows both" in text
+
+
 def test_ping_goes_on_when_the_server_drops_who_says_no_hello(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wire_name: str
 ) -> None:
@@ -222,7 +235,7 @@ def test_hello_says_that_the_server_is_full(capsys: pytest.CaptureFixture[str], 
         code, text = run(capsys, "ping", LOCAL, there.port, "--hello", "--count", 1, *QUICK)
         assert code == _ping.REFUSING
         assert "1 chat_msg(player, msg)" in text
-        assert "Now it refuses everybody: the server is full: it takes 1 client (conn_limit) (SERVER_FULL)." in text
+        assert "Now it refuses everybody (SERVER_FULL): the server takes 1 client (conn_limit)." in text
         code, text = run(capsys, "ping", LOCAL, there.port, "--count", 1, *QUICK)
         assert code == _ping.ANSWERED, "a PING is answered all the same"
         assert "With --hello I also ask which messages it expects, and whether it is full." in text
@@ -316,6 +329,62 @@ def test_doctor_when_your_server_hears_this_computer_only(
     assert f"Something is wrong: the server on {protocol} port {there.port} hears this computer only" in text
 
 
+def test_doctor_when_your_server_is_on_one_address(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_doctor, "addresses", lambda: [LOCAL])
+    monkeypatch.setattr(_ping, "answers", lambda name, host, port, _: (name, host) == ("socket", LOCAL))
+    monkeypatch.setattr(_doctor, "_LOOPBACK", {**_doctor._LOOPBACK, socket.AF_INET: "127.0.0.9"})
+    with Serving("socket") as there:
+        code, text = run(capsys, "doctor", "--port", there.port)
+    assert code == _doctor.WELL
+    assert "  TCP  yes    a pygnetic server answers on it\n" in text
+
+
+@pytest.mark.skipif(not have_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("own", [["192.168.1.7", "::1"], ["192.168.1.7"]])
+def test_doctor_when_your_server_is_on_ipv6(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, own: list[str]
+) -> None:
+    monkeypatch.setattr(_doctor, "addresses", lambda: own)
+    with Serving("socket", host="::", port=free_port()) as there:
+        code, text = run(capsys, "doctor", "--port", there.port)
+    assert code == _doctor.WELL
+    assert "  TCP  yes    a pygnetic server answers on it, over IPv6 only\n" in text
+    assert "  UDP  yes    the port is free\n" in text
+    assert "The server runs; it listens on TCP, by the socket adapter." in text
+    assert f"connect('::1', {there.port})" in text and "connect('192.168.1.7'" not in text
+    assert "both of us need n_module='socket' in init()" in text
+
+
+@pytest.mark.skipif(not have_ipv6(), reason="no IPv6 here")
+def test_doctor_when_your_server_is_on_ipv6_and_hears_this_computer_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_doctor, "addresses", lambda: ["192.168.1.7", "fd00::9"])
+    ask = _ping.answers
+    monkeypatch.setattr(_ping, "answers", lambda *args: args[1] == "::1" and ask(*args))
+    with Serving("socket", host="::1", port=free_port()) as there:
+        code, text = run(capsys, "doctor", "--port", there.port)
+    assert code == _doctor.ILL
+    assert "  TCP  no     a pygnetic server answers on it, over IPv6 only, but to this computer only: make it a" in text
+    assert f"the server on TCP port {there.port} hears this computer only" in text
+
+
+@pytest.mark.skipif(not have_ipv6(), reason="no IPv6 here")
+def test_doctor_when_another_program_has_the_port_of_ipv6(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then a Server(port=...), which listens on both, cannot listen either."""
+    monkeypatch.setattr(_doctor, "addresses", list)
+    monkeypatch.setattr(_doctor, "_ANSWER_TIME", 0.1)
+    with socket.create_server(("::", 0), family=socket.AF_INET6) as other:
+        port = other.getsockname()[1]
+        code, text = run(capsys, "doctor", "--port", port)
+    assert code == _doctor.ILL
+    assert re.search(rf"^  TCP  no     cannot listen on .*:{port}: another program", text, re.M)
+
+
 @pytest.mark.parametrize(
     ("installed", "said"),
     [
@@ -377,6 +446,17 @@ def test_demo_says_where_the_arena_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install 'pygnetic>=2'" in main(["demo"])
 
 
+def test_demo_without_pygame(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A window needs it, a server does not."""
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    for arguments in ([], ["--join", LOCAL], ["--bots", "0"]):
+        assert main(["demo", *arguments]) == "the arena's window needs pygame: pip install pygame-ce (or pygame)"
+    assert main(["demo", "--server-only", "--host", LOCAL, "--port", "0", "--seconds", "0.1"]) is None
+    assert "the server listens at" in capsys.readouterr().out
+
+
 # -- the command line itself
 
 
@@ -390,7 +470,7 @@ def program(*arguments: str, **options: Any) -> subprocess.Popen[str]:
 
 def test_demo_really_plays() -> None:
     pytest.importorskip("pygame")
-    arguments = ["--host", LOCAL, "--port", "0", "--bots", "1", "--seconds", "0.5"]
+    arguments = ["--host", LOCAL, "--port", "0", "--bots", "1", "--seconds", "2"]  # a busy machine starts a bot slowly
     with program("demo", *arguments) as arena:
         text, _ = arena.communicate(timeout=50)
     assert arena.returncode == 0, text
@@ -416,6 +496,28 @@ def test_ctrl_c(wire_name: str) -> None:
     assert ping.wait(50) == 130
     assert rest.endswith("\nended by Ctrl-C\n")
     assert "Traceback" not in rest
+    told = r": (\d+) sent, \1 came back, 0% lost; round trip min/avg/max = [\d./]+ ms$"
+    assert len(re.findall(told, rest, re.M)) == 1
+
+
+def test_ctrl_c_while_a_line_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not inside of ping, which must have its last word all the same; and before there is anything to say."""
+
+    def interrupt_after(wanted: str) -> None:
+        def printing(text: str, **options: Any) -> None:
+            print(text, **options)
+            if wanted in text:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(__main__, "print", printing, raising=False)
+
+    with Serving("socket") as there:
+        for line, told in (("number 2:", ["2 sent"]), ("number 5:", ["5 sent"]), ("5 sent", ["5 sent"]), ("PING", [])):
+            interrupt_after(line)
+            code, text = run(capsys, "ping", LOCAL, there.port, "--adapter", "socket", *QUICK)
+            assert code == 130
+            assert re.findall(r"\d sent", text) == told
+            assert text.endswith("\nended by Ctrl-C\n")
 
 
 @pytest.mark.parametrize(
@@ -428,6 +530,8 @@ def test_ctrl_c(wire_name: str) -> None:
         ("ping localhost 80.5", "'80.5' is no port"),
         ("ping localhost:10000", "'localhost:10000': the port stands by itself, as in: ping localhost 10000"),
         ("ping localhost:10000 10000", "the port stands by itself"),
+        ("ping http://localhost 10000", "'http://localhost': write the host without http://"),
+        ("ping HTTPS://localhost:10000/ 10000", "write the host without HTTPS://"),
         ("ping 10000 localhost", "'localhost' is no port"),
         ("ping localhost 10000 --count 0", "'0' is no count; that is a number from 1 to 1000000"),
         ("ping localhost 10000 --timeout soon", "'soon' is no time"),
@@ -439,6 +543,13 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], arguments: str, said: str)
     code, text = run(capsys, *arguments.split())
     assert code == 2
     assert said in text
+
+
+def test_without_arguments_it_says_what_it_can_do(capsys: pytest.CaptureFixture[str]) -> None:
+    _, text = run(capsys)
+    assert "doctor              what is installed" in text and "exit codes" in text
+    assert text.endswith("error: the following arguments are required: doctor, ping or demo\n")
+    assert text.count("usage:") == 1
 
 
 @pytest.mark.parametrize("arguments", ["--help", "doctor --help", "ping --help"])
@@ -453,7 +564,7 @@ def test_help_of_the_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     monkeypatch.setattr(os, "environ", dict(os.environ))
     code, text = run(capsys, "demo", "--help")
     assert code == 0
-    assert "usage: pygnetic demo" in text and "--join HOST" in text
+    assert "usage: python -m pygnetic demo" in text and "--join HOST" in text
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

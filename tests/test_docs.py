@@ -1,6 +1,7 @@
 """What the documentation says is true: its examples run, its bytes and its tables are the code's."""
 
 import ast
+import fnmatch
 import importlib.util
 import re
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import figures
 import pytest
-from test_floors import FLOORS
+from test_floors import FLOORS, LIBRARIES
 from world import World
 
 import pygnetic as net
@@ -271,6 +272,29 @@ def test_floors() -> None:
     assert told == FLOORS
 
 
+def test_floors_for_contributors() -> None:
+    """The short table: a star there stands for several files."""
+    lines = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8").splitlines()
+    first, _, last = (number for number, line in enumerate(lines) if line.startswith("===== ====="))
+    told: dict[str, float] = {}
+    floor = ""
+    for line in lines[first + 3 : last]:
+        floor = line.split(" ")[0] or floor
+        for file in re.findall(r"``([\w/*]+)\.py``", line[: lines[first].rindex(" ")]):
+            pattern = ".".join(("pygnetic", *file.split("/"))).removesuffix(".__init__")
+            found = [pattern] if "*" not in pattern else fnmatch.filter(FLOORS, pattern)
+            assert found, file
+            told.update(dict.fromkeys(found, float(floor)))
+    assert told == FLOORS
+
+
+def test_when_pygame_is_imported() -> None:
+    text = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
+    [told] = re.findall(r"^``pygame`` is imported only .*?(?=:?$)", text, re.MULTILINE)
+    assert told in page("design")
+    assert [name for name in LIBRARIES if "pygame" in LIBRARIES[name]] == ["pygnetic.event", "pygnetic.netgraph"]
+
+
 def test_states() -> None:
     states = [row[0].partition(":")[0] for row in table(page("design"), "State")]
     assert states == ["CONNECTING", "OPEN", "CLOSING", "CLOSED"]
@@ -316,6 +340,11 @@ def test_each_promise_has_figures() -> None:
     assert [row[0] for row in measured if row[0]] == list(figures.ROWS)
 
 
+def test_figures_are_counted_in_words() -> None:
+    assert [figures.counted(number, "frame") for number in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]
+    assert [figures.times(number) for number in (1, 2)] == ["once", "2 times"]
+
+
 def test_what_each_limit_is_for() -> None:
     assert [row[0].strip("`") for row in table(page("security"), "Limit")] == [field.name for field in fields(Limits)]
 
@@ -331,6 +360,17 @@ def test_three_from_one_address_are_enough() -> None:
         world.until(lambda: fourth.handler.ended)
         assert fourth.reason == (DisconnectReason.KICKED, "three players from one address are enough")
         assert all(player.connected for player in players)
+
+
+# -- performance
+
+
+def test_words_of_the_tables_are_explained() -> None:
+    tables = "".join(path.read_text(encoding="utf-8") for path in (DOC / "_generated").glob("bench_*.inc"))
+    told = {re.sub(r"A, | B|\*", "", word) for word, _ in table(page("performance"), "Word")}
+    assert told == {word for word in told if re.search(rf"\b{word}\b", tables)}
+    assert told >= {"over", "minus", "half lie in", "bar", "aim", "us", "by hand"}
+    assert not re.search(r"\d us\b", page("performance"))
 
 
 # -- what is typed in a terminal
@@ -401,3 +441,9 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for name in map(name_of, PAGES):
         assert (tmp_path / f"{name}.html").exists()
+    css = (DOC / "_static" / "wrap.css").read_text(encoding="utf-8")
+    for name in ("games", "examples", "security"):  # lines of 120 characters are broken, not scrolled
+        kinds = re.findall(r'class="(highlight-\w+) notranslate"', (tmp_path / f"{name}.html").read_text("utf-8"))
+        assert kinds
+        for kind in {*kinds} - {"highlight-sh"}:
+            assert f"div.{kind} pre" in css

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -54,6 +55,10 @@ class Program:
         except Empty:
             raise AssertionError(f"{wanted!r} was not printed, but {seen}") from None
 
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+
     def __enter__(self) -> "Program":
         return self
 
@@ -97,6 +102,9 @@ def test_the_programs_run_as_printed(tmp_path: Path) -> None:
         with Program(client, tmp_path, "client.py") as second:
             second.wait_for("Server says: Welcome! Who are you?")
             first.wait_for("Tom says: It is me, Tom")
+            for program in (first, second) if sys.platform != "win32" else ():
+                program.interrupt()
+                program.wait_for("KeyboardInterrupt")
 
 
 @pytest.mark.parametrize("word", ["pytest", "examples/arena.py"])
@@ -112,6 +120,15 @@ def test_commands(word: str) -> None:
     for extra in extras:
         assert re.search(rf"^{extra} = ", project, re.MULTILINE)
     assert steps[2].startswith(".venv/bin/python ")
+
+
+def test_the_documentation_is_where_it_is_said_to_be() -> None:
+    [built] = re.findall(r"``(doc/build/\w+)\.html``", README)
+    [command] = re.findall(r"^    \.venv/bin/python -m sphinx -b html (.*)$", README, re.MULTILINE)
+    assert command.split() == ["doc", "doc/build"]
+    assert (ROOT / "doc" / f"{Path(built).name}.rst").exists()
+    for folder in re.findall(r"``((?:doc|examples)/(?:\w+/)?)``", README):
+        assert (ROOT / folder).is_dir()
 
 
 def test_files_that_are_named_exist() -> None:

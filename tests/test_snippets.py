@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -227,10 +228,38 @@ def test_what_ping_says_is_on_the_page() -> None:
     source = "".join((package / name).read_text(encoding="utf-8") for name in ("_ping.py", "network/base.py"))
     page = (DOC / "howto" / "lan_party.rst").read_text(encoding="utf-8")
     told = re.findall(r"^   \* - \*(.+?)\*", page, re.M)
-    assert len(told) == 6
+    assert len(told) == 8
     for text in told:
         pieces = [piece.strip() for piece in text.split("...") if piece.strip()]
         assert all(piece in re.sub(r"\{'' if untried else '(.*?)'\}", r"\1", source) for piece in pieces), text
+
+
+PRESS_F3 = """
+import runpy, pygame
+flip, frames, seen = pygame.display.flip, 0, set()
+def one_frame():
+    global frames
+    flip()
+    frames += 1
+    screen = pygame.display.get_surface()
+    corner = screen.subsurface(screen.get_width() - 320, screen.get_height() - 120, 320, 120)
+    seen.add(len({corner.get_at((x, 60))[:3] for x in range(320)}) > 1)
+    if frames in (5, 10, 15):
+        print("graph" if seen == {True} else "no graph" if seen == {False} else "both", flush=True)
+        pygame.event.post(pygame.event.Event(pygame.QUIT if frames == 15 else pygame.KEYDOWN, key=pygame.K_F3))
+        seen.clear()
+pygame.display.flip = one_frame
+runpy.run_path("netgraph.py", run_name="__main__")
+"""
+
+
+def test_f3_shows_and_hides_the_net_graph(tmp_path: Path) -> None:
+    pytest.importorskip("pygame")
+    copy(SNIPPETS / "netgraph.py", tmp_path, PORT)
+    with Program(tmp_path, "-c", PRESS_F3) as program:
+        output = program.end()
+    assert program.process.returncode == 0, output
+    assert re.findall("^(?:no )?graph$|^both$", output, re.M) == ["no graph", "graph", "no graph"]
 
 
 # -- testing without a network, types, PodSixNet
@@ -312,6 +341,16 @@ def test_the_port_from_podsixnet(tmp_path: Path, port: str) -> None:
                 ann.wait_for("Ann: hello")
                 tom.wait_for("players: Tom, Ann")
             # Ann's program was killed: the server finds out by itself later
+        with Program(tmp_path, "chat_client.py") as nobody:
+            nobody.wait_for("anonymous: hello")
+
+
+def test_nothing_is_drawn_before_the_first_place() -> None:
+    names = runpy.run_path(str(SNIPPETS / "smooth.py"))
+    smooth = names["Smooth"]()
+    assert smooth.at(0.0) is None
+    smooth.add(5.0, 0, 42)
+    assert smooth.at(5.0) == 42
 
 
 # -- the adapters

@@ -23,7 +23,9 @@ class Smooth:
         self.places.append((time, x))
 
     def at(self, now):
-        """Return x of a moment ago, between the two places that we know."""
+        """Return x of a moment ago, between the two places that we know; None when nothing is known yet."""
+        if not self.places:
+            return None
         then = now - self.offset - DELAY
         before, after = self.places[0], self.places[-1]
         for place in self.places:

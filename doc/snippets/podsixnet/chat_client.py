@@ -8,7 +8,7 @@ class Listener(net.Handler):
     over = False
 
     def on_connect(self):
-        self.connection.send(nickname, sys.argv[1])
+        self.connection.send(nickname, sys.argv[1] if len(sys.argv) > 1 else 'anonymous')
         self.connection.send(say, 'hello')
 
     def net_heard(self, message):
