@@ -519,6 +519,23 @@ def test_a_cookie_lets_a_connect_in() -> None:
     assert server.sent == [], "a CONNECT is never answered"
 
 
+def test_one_host_cannot_begin_too_much_in_a_turn() -> None:
+    bench = Bench()
+
+    def admitted(host: str, port: int) -> bool:
+        address = SimpleNamespace(host=host, port=port)
+        cookie = bench.filter._cookie(address, int(bench.clock() // 32))
+        refused = bench.filter.refused
+        passes = not bench.filter.intercept(address, connect(cookie))
+        assert bench.filter.refused == refused + (not passes)
+        return passes
+
+    assert sum(admitted("10.0.0.1", port) for port in range(100)) == 24
+    assert sum(admitted("10.0.0.2", port) for port in range(100)) == 4, "others are not kept out"
+    bench.filter.turn()
+    assert admitted("10.0.0.1", 1)
+
+
 def test_a_cookie_outlives_enets_connect_and_not_much_more() -> None:
     client, server = Bench(listening=False), Bench()
     for start in range(1000, 1064, 3):

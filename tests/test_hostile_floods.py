@@ -6,15 +6,18 @@ import gc
 import itertools
 import socket
 import time
+from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from relays import UdpRelay
 from test_enet_filter import connect
-from test_hostile_basics import BadServer, Scene, shout
-from world import HOST, World
+from test_hostile_basics import BadServer, Raw, Scene, shout
+from world import Clock, World
 
 from pygnetic import _deadlines, _inbox, _session
+from pygnetic._strangers import Stranger, Strangers
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import Limits
 from pygnetic.network import enet_filter
@@ -222,6 +225,100 @@ def test_a_connect_flood_leaves_the_players_alone() -> None:
                 sock.close()
 
 
+ELSEWHERE = "127.0.0.2"
+
+
+def bound(kind: int) -> socket.socket:
+    """Return a socket with another address than honest players have."""
+    sock = socket.socket(socket.AF_INET, kind)
+    try:
+        sock.bind((ELSEWHERE, 0))
+    except OSError:
+        sock.close()
+        pytest.skip(f"{ELSEWHERE} is no address here")
+    return sock
+
+
+def test_a_crowd_keeps_nobody_else_out() -> None:
+    with World("socket") as world:
+        scene = Scene(world)
+        socks: deque[socket.socket] = deque()
+
+        def crowd() -> None:  # as many as fit into the listener's queue, whenever the server looks
+            for _ in range(100):
+                socks.append(bound(socket.SOCK_STREAM))
+                socks[-1].connect(scene.server.address)
+            while len(socks) > 300:
+                socks.popleft().close()
+
+        try:
+            world.pumps.insert(0, crowd)
+            world.until(lambda: len(scene.server._strangers) == Limits().strangers)
+            joined = [world.join(scene.server) for _ in range(2)]
+            world.pumps.remove(crowd)
+            assert all(player.connected for player in joined)
+        finally:
+            for sock in socks:
+                sock.close()
+
+
+def test_who_crowds_goes_first() -> None:
+    class Peer:
+        def __init__(self, *address: Any) -> None:
+            self.address = address
+
+    strangers = Strangers()
+    hosts = ["10.0.0.1", "10.0.0.2", "10.0.0.2", "2001:db8::1", "2001:db8:0:0:8::9%eth0", "2001:db8:0:0:9::", "here"]
+    for port, host in enumerate(hosts):
+        stranger = Stranger(Peer(host, port))
+        strangers[stranger.peer] = stranger
+    gone = []
+    while strangers:
+        stranger = strangers.most_crowded()
+        gone.append(stranger.address[1])
+        del strangers[stranger.peer]
+    assert gone == [3, 1, 4, 0, 2, 5, 6], "the oldest of the most crowded network"
+
+
+def test_who_is_closed_at_once_is_counted(wire_world: World) -> None:
+    world = wire_world
+    server = world.server(conn_limit=4)
+    players = [world.join(server) for _ in range(3)]
+    hello = _session.hello(server.message_factory.get_hash(), "json")
+    bad: list[Raw] = []
+    most = 0
+    for number in range(150):  # each is welcomed, sends nonsense, is closed, and does not go
+        bad.append(Raw(world, server))
+        bad[-1].peer.send(hello)
+        bad[-1].peer.send(b"nonsense")
+        world.until(lambda: bad[-1].packets)
+        world.pumps.remove(bad[-1].poll)
+        most = max(most, len(server._connections))
+        if number % 50 == 49:
+            players.append(world.join(server))
+            players.pop(0).disconnect()
+    assert most <= 4 + 32 + 1
+    assert all(player.connected for player in players)
+
+
+def test_the_log_is_not_filled(memory_world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "pygnetic")
+    clock = Clock()
+    with World("memory", frozen_time=True) as world:
+        world.clock = world.options["clock"] = clock
+        scene = Scene(world)
+        for _ in range(500):
+            bad = Raw(world, scene.server)
+            bad.peer.send(b"nonsense")
+            world.pump()
+        lines = [record.getMessage() for record in caplog.records]
+        assert len(lines) == 10 and all(line.startswith("refused 127.0.0.1:") for line in lines)
+        clock.now += 2
+        Raw(world, scene.server).peer.send(b"nonsense")
+        world.pump()
+        assert [record.getMessage() for record in caplog.records][10] == "and 490 others that were sent away"
+
+
 # -- enet
 
 
@@ -230,26 +327,27 @@ def test_one_cookie_does_not_take_all_places() -> None:
     with World("enet") as world:
         server = world.server(conn_limit=32)
         adapter = server._adapter
-        honest = [world.join(server) for _ in range(2)]
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        relay = UdpRelay(server.address, delay=0.05)  # who is honest has a round trip of 100 ms
+        world.add(relay, relay.pump)
+        honest = [world.join(server, address=relay.address) for _ in range(2)]
+        with bound(socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
-            sock.bind((HOST, 0))
-            address = SimpleNamespace(host=HOST, port=sock.getsockname()[1])
+            address = SimpleNamespace(host=ELSEWHERE, port=sock.getsockname()[1])
             cookie = adapter._filter._cookie(address, int(adapter.clock() // enet_filter._PERIOD))
             numbers = itertools.count(1)
 
             def flood() -> None:  # each is the begin of another connection, which is never completed
-                for _ in range(10):
+                for _ in range(200):
                     sock.sendto(connect(cookie, connect_id=next(numbers)), server.address)
 
-            world.pumps.append(flood)
+            world.pumps.insert(0, flood)
             world.until(lambda: next(numbers) > 500)
-            honest += [world.join(server) for _ in range(20)]
+            honest += [world.join(server, address=relay.address) for _ in range(6)]
             world.pumps.remove(flood)
         for number, player in enumerate(honest):
             player.net_echo(number)
         world.until(lambda: all(made.messages for made in server.made))
-        assert len(server.connections()) == 22
+        assert len(server.connections()) == 8
 
 
 def test_unreliable_messages_do_not_pile_up_before_an_update() -> None:
