@@ -48,6 +48,7 @@ def check_value(value: Any, limits: Limits) -> None:
         if not kinds <= _PLAIN:
             level = _below(level, limits, depth)
             continue
+        level = list(filter(None, level))  # what is empty, zero or None needs no more looks
         arrays = level if kinds == _ARRAY else [item for item in level if type(item) is list]
         dicts = [item for item in level if type(item) is dict] if dict in kinds else []
         if max(map(len, arrays), default=0) > limits.container or max(map(len, dicts), default=0) > limits.container:
