@@ -1,6 +1,8 @@
 """What Client and Server share: one network adapter, the update loop, the session, deadlines."""
 
+import atexit
 import logging
+import sys
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
@@ -35,10 +37,21 @@ _ASLEEP = 1.0
 # calls update() is told as well, and can ignore it.
 _MANY = 64
 _ADVICE = "call it once a frame, or nothing is sent or received"
+# A Server that is closed sooner served as something else: a look for a free port, or a test.
+_LOOKED_AROUND = 1.0
 # After a BYE that says that the other program ends, its last packets are given so many seconds to arrive.
 _LAST_WORDS = 0.25
 # Control packets of one peer in one update: an honest one sends two a second, and this process may sleep for a minute.
 _CONTROLS = 256
+
+_failed = False  # an error ends this program
+
+
+@atexit.register
+def _look_for_error() -> None:
+    """Find out while that can be found out: Python forgets ``last_value`` before it collects a program's objects."""
+    global _failed
+    _failed = isinstance(getattr(sys, "last_value", None), Exception)
 
 
 class _Stranger:
@@ -159,7 +172,7 @@ class Endpoint:
         """Send, receive, and call handlers; call it once a frame.
 
         :param timeout: how long to wait for something to arrive, in ms; 0 returns at once.
-        :raises RuntimeError: called from within a handler, or after ``close()``.
+        :raises RuntimeError: called from within a handler, while another thread is in it, or after ``close()``.
 
         Exceptions that your handlers raise come out of here (see :meth:`handle_error`).
         """
@@ -463,15 +476,27 @@ class Endpoint:
             raise errors[0]
 
     def _check_updated(self) -> None:
+        """Warn who never called update(), at the end; whom an error has stopped before has that to read."""
+        if self._updated or isinstance(sys.exc_info()[1], Exception):
+            return
+        name = type(self).__name__
         waiting = sum(connection._outbox.messages for connection in self._connections.values())
-        if waiting and not self._updated:
+        if waiting:
             what = "1 message was" if waiting == 1 else f"{waiting} messages were"
-            _logger.warning("%s not sent: %s.update() was never called; %s", what, type(self).__name__, _ADVICE)
+            _logger.warning("%s not sent: %s.update() was never called; %s", what, name, _ADVICE)
+        elif self._connections:  # most beginners send first in on_connect(), which nobody has called
+            _logger.warning("%s.update() was never called: it has not connected; %s", name, _ADVICE)
+        elif self._serving and self._clock() - self._last_awake > _LOOKED_AROUND:
+            text = "%s.update() was never called: nobody could connect; call it again and again"
+            _logger.warning(text, name)
 
     def __del__(self) -> None:
         # who forgot update() has often forgotten close(); a Client that could not be made has nothing to say
-        if not self.__dict__.get("_closed", True):
-            self._check_updated()
+        try:
+            if not _failed and not self.__dict__.get("_closed", True):
+                self._check_updated()
+        except Exception:  # Python ends, and what this needs is gone already
+            return
 
     def _last_words(self, connection: Connection) -> None:
         if connection._state == OPEN and connection._gone is None:

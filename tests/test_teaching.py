@@ -2,16 +2,23 @@
 
 import gc
 import logging
+import re
 import select
 import socket
+import subprocess
+import sys
 import threading
 import traceback
+from pathlib import Path
 
 import pytest
+from memory_pair import Clock
 from world import World
 
 import pygnetic as net
 from pygnetic.message import MessageFactory, difference
+
+ROOT = Path(net.__file__).parent.parent
 
 
 @pytest.fixture
@@ -29,6 +36,12 @@ def server(factory):
 
 def connect(client, server):
     return client.connect("127.0.0.1", server.address[1])
+
+
+def run(lines):
+    """Run a program in a Python of its own, and return what it prints as errors."""
+    command = [sys.executable, "-c", "\n".join(lines)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False).stderr
 
 
 def test_update_was_never_called_is_said_at_64_messages_and_at_close(factory, server, caplog):
@@ -63,6 +76,84 @@ def test_update_was_never_called_is_said_without_close_too(factory, server, capl
     assert len(caplog.records) == 1
 
 
+def test_a_client_that_only_connected_is_told_of_update(factory, server, caplog):
+    class Player(net.Handler):
+        def on_connect(self):
+            self.connection.net_message("hello")
+
+    told = "Client.update() was never called: it has not connected; "
+    told += "call it once a frame, or nothing is sent or received"
+    with net.Client(message_factory=factory, n_adapter="memory") as client:
+        connect(client, server).add_handler(Player())
+    assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, told)]
+    client = net.Client(message_factory=factory, n_adapter="memory")
+    connect(client, server)
+    del client
+    gc.collect()
+    assert [record.message for record in caplog.records] == [told, told]
+
+
+def test_a_client_that_never_connected_is_told_nothing(factory, caplog):
+    with net.Client(message_factory=factory, n_adapter="memory"):
+        pass
+    assert not caplog.records
+
+
+def test_a_server_that_was_never_updated_is_told(factory, caplog):
+    clock = Clock()
+    options = {"message_factory": factory, "n_adapter": "memory", "clock": clock}
+    told = "Server.update() was never called: nobody could connect; call it again and again"
+    with net.Server(**options):
+        clock.now += 0.9  # a test, or a program that only looks for a port
+    assert not caplog.records
+    with net.Server(**options):
+        clock.now += 1.1
+    assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, told)]
+    server = net.Server(**options)
+    clock.now += 1.1
+    del server
+    gc.collect()
+    assert [record.message for record in caplog.records] == [told, told]
+    with net.Server(**options) as server:
+        clock.now += 1.1
+        server.update()
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize(
+    ("kept", "late"),
+    [("kept = client, server", False), ("import builtins; builtins.kept = client, server", True)],
+)
+def test_a_program_that_ends_without_update_is_told_or_nothing_is_said(kept, late):
+    lines = ["import pygnetic as net", "net.init(n_module='memory', logging_lvl=30)", "clock = lambda: clock.now"]
+    lines += ["clock.now = 1.0", "server = net.Server(clock=clock)", "client = net.Client()", "clock.now = 3.0"]
+    lines += ["client.connect(*server.address)", "client.circle = [client]", kept, "del client, server"]
+    printed = run(lines)
+    said = sorted(re.findall("WARNING +(.*?):", printed))
+    assert len(said) == len(printed.splitlines())  # and no traceback
+    assert said == ["Client.update() was never called", "Server.update() was never called"] or (late and not said)
+
+
+def test_whom_an_error_has_stopped_is_not_told_of_update(factory, server, caplog):
+    with pytest.raises(ZeroDivisionError), net.Client(message_factory=factory, n_adapter="memory") as client:
+        connect(client, server).net_message("one")
+        1 / 0  # noqa: B018
+    assert not caplog.records
+    with pytest.raises(KeyboardInterrupt), net.Client(message_factory=factory, n_adapter="memory") as client:
+        connect(client, server).net_message("one")
+        raise KeyboardInterrupt  # how most servers end
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(("error", "told"), [("ValueError('mine')", False), ("KeyboardInterrupt", True)])
+def test_a_program_that_an_error_has_stopped_ends_with_that(error, told):
+    lines = ["import pygnetic as net", "net.init(n_module='memory')", "server = net.Server()", "client = net.Client()"]
+    lines += ["connection = client.connect(*server.address)", f"raise {error}"]
+    printed = run(lines)
+    assert ("update() was never called" in printed) == told
+    assert error.replace("('", ": ").rstrip("')") in printed
+
+
 def test_nothing_is_said_when_update_was_called(factory, server, caplog):
     client = net.Client(message_factory=factory, n_adapter="memory")
     connection = connect(client, server)
@@ -84,6 +175,7 @@ def test_a_handler_method_that_matches_no_message_is_named_once(factory, server,
     with net.Client(2, message_factory=factory, n_adapter="memory") as client:
         for _ in range(2):
             connect(client, server).add_handler(Handler())
+        client.update()
     assert [(record.levelno, record.message) for record in caplog.records] == [
         (
             logging.WARNING,
@@ -187,6 +279,7 @@ def test_a_misspelt_on_method_is_named_once(factory, server, caplog):
     with net.Client(2, message_factory=factory, n_adapter="memory") as client:
         for _ in range(2):
             connect(client, server).add_handler(Handler())
+        client.update()
     assert [record.message for record in caplog.records] == [
         "Handler.on_conect() will not be called by the library; did you mean 'on_connect'?",
         "Handler.on_recieve() will not be called by the library; did you mean 'on_receive'?",
