@@ -257,16 +257,39 @@ print(factory.get_hash())
 @pytest.mark.parametrize(
     ("server", "client", "text"),
     [
-        ("json\n1 a(x)", "msgpack\n1 a(x)", "the serializers differ: server: json; client: msgpack"),
+        ("json\n1 a(x)", "msgpack\n1 a(x)", "the serializers differ: server: json; client: msgpack; give the same"),
         ("json\n1 a()\n2 b(x, y)", "json\n1 a()\n2 b(x)", "message 2 differs: server: b(x, y); client: b(x); "),
         ("json\n1 a()\n2 b()", "json\n1 a()", "message 2 differs: server: b(); client: nothing; "),
         ("json", "json\n1 a()", "message 1 differs: server: nothing; client: a(); register the same in the same order"),
         ("json\n1 a()", "json\n1 a()", "the registered messages differ"),
-        ("json\n1 a()\n2 b()", "json\n1 b()\n2 a()", "the order of registration differs: server: a(), b(); client"),
+        ("json\n1 a()\n2 b()", "json\n1 b()\n2 a()", "the order of registration differs from message 1 on: "),
     ],
 )
 def test_difference(server: str, client: str, text: str) -> None:
     assert difference(server, client).startswith(text)
+
+
+def test_where_the_order_of_thirty_messages_differs() -> None:
+    lines = [f"{number} message_{number}(player, x, y, text)" for number in range(1, 31)]
+    other = [line.partition(" ")[2] for line in lines]
+    other[5], other[6] = other[6], other[5]
+    server = "\n".join(["json", *(f"{number} {text}" for number, text in enumerate(other, 1))])
+    assert difference(server, "\n".join(["json", *lines])) == (
+        "the order of registration differs from message 6 on: server: message_7, message_6, message_8, ...; "
+        "client: message_6, message_7, message_8, ...; register the same in the same order"
+    )
+
+
+def test_however_much_a_server_says_the_clients_are_shown() -> None:
+    many, name = ", ".join(f"field_{number}" for number in range(900)), "n" * 300
+    for server, client, ours in [
+        (f"json\n1 a({many})", f"json\n1 b({many})", "client: b(field_0, "),
+        (f"json\n1 {name}()\n2 m{name}()", f"json\n1 m{name}()\n2 {name}()", "client: mnn"),
+        ("j" * 16_000, "msgpack", "client: msgpack; give the same s_module to init() on both sides"),
+    ]:
+        text = difference(server, client)
+        assert ours in text
+        assert len(text) < 400
 
 
 # -- packing

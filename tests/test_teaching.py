@@ -288,7 +288,8 @@ def test_a_misspelt_on_method_is_named_once(factory, server, caplog):
 
 def test_another_order_shows_both_orders():
     text = difference("json\n1 a(x)\n2 b()", "json\n1 b()\n2 a(x)")
-    assert text == "the order of registration differs: server: a(x), b(); client: b(), a(x)"
+    told = "the order of registration differs from message 1 on: server: a, b; client: b, a; "
+    assert text == told + "register the same in the same order"
 
 
 def test_python_does_not_suggest_the_near_name_once_more(factory, server):
