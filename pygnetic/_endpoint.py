@@ -338,11 +338,11 @@ class Endpoint:
     def _explain(self, connection: Connection, code: DisconnectReason) -> str:
         title = self._adapter.title
         if code == DisconnectReason.UNREACHABLE:
-            other = "enet" if "socket" in title else "socket"
-            return (
-                f"nobody answered at {base.written(connection.address)} over {title}; is the server running, is the "
-                f"port open in its firewall, and is the server not on the {other} adapter?"
-            )
+            text = f"nobody answered at {base.written(connection.address)} over {title}. Is the server running? "
+            text += "Is its port open in the firewall?"
+            if other := getattr(self._adapter, "other", ""):
+                text += f" Or is it on the {other} adapter? Then clients need n_module={other!r} in init()"
+            return text
         if code == DisconnectReason.PROTOCOL_ERROR:
             return f"a packet over {self.limits.packet_size} bytes (Limits.packet_size), or none of ours, came"
         if connection._state == CONNECTING:

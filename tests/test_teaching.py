@@ -16,6 +16,7 @@ from memory_pair import Clock
 from world import World
 
 import pygnetic as net
+from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory, difference
 
 ROOT = Path(net.__file__).parent.parent
@@ -315,6 +316,26 @@ def test_a_server_that_hangs_up_at_once():
             "the other end hung up before it let us in; is it a pygnetic server, and was update() called within 5 s of "
             "connect()?"
         )
+
+
+@pytest.mark.parametrize(
+    ("adapter", "title", "other"),
+    [("enet", "UDP (enet)", "socket"), ("socket", "TCP (socket)", "enet"), ("memory", "memory", None)],
+)
+def test_nobody_answers(factory, adapter, title, other):
+    if adapter == "enet":
+        pytest.importorskip("enet")
+    with socket.socket() as taken:  # and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with net.Client(message_factory=factory, n_adapter=adapter, limits=Limits(connect_time=0.1)) as client:
+            connection = client.connect("127.0.0.1", port)
+            while connection.reason is None:
+                client.update(20)
+    told = f"nobody answered at 127.0.0.1:{port} over {title}. Is the server running? Is its port open in the firewall?"
+    if other:
+        told += f" Or is it on the {other} adapter? Then clients need n_module='{other}' in init()"
+    assert connection.reason.text == told
 
 
 def test_an_init_without_the_librarys(factory):

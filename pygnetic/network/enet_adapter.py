@@ -142,6 +142,7 @@ class Adapter:
     """One ENet host."""
 
     title = "UDP (enet)"
+    other = "socket"  # the adapter that the server may be on, when nobody answers over this one
 
     def __init__(
         self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits

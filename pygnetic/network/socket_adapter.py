@@ -88,6 +88,7 @@ class Adapter:
     """One selector, and one socket a peer."""
 
     title = "TCP (socket)"
+    other = "enet"  # the adapter that the server may be on, when nobody answers over this one
 
     def __init__(
         self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits
