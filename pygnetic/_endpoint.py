@@ -168,6 +168,28 @@ class Endpoint:
         """
         raise error
 
+    def _handle(self, connection: Connection, error: Exception) -> None:
+        """Say first, if a handler was asked for it, who has what is missing there."""
+        # __getattr__ in Handler would do it too, and take 30 ns of each attribute
+        if isinstance(error, AttributeError) and isinstance(error.obj, Handler) and isinstance(error.name, str):
+            hint = self._who_has(connection, error.name) if error.obj.connection is not None else ""
+            if hint:
+                error.args = (f"{error}; {hint}",)
+                error.obj = None  # or Python would suggest a near name, and this would be said twice
+        self.handle_error(connection, error)
+
+    def _who_has(self, connection: Connection, name: str) -> str:
+        owners = {"connection": _class_attributes(type(connection))}
+        if self._serving:
+            owners["server"] = _class_attributes(type(self)) | vars(self)
+        for owner, has in owners.items():
+            if name in has and not name.startswith("_"):
+                return f"its {owner} has it: self.{owner}.{name}" + "(...)" * callable(has[name])
+        if name.startswith("net_"):
+            near = suggestion(name[4:], connection._names())
+            return near.removeprefix("; ").replace(" '", " 'self.connection.net_")
+        return ""
+
     def update(self, timeout: float = 0) -> None:
         """Send, receive, and call handlers; call it once a frame.
 
@@ -292,7 +314,7 @@ class Endpoint:
     def _dispatch(self) -> None:
         """Call user code: each connection that has something gets a turn, and who raised goes last next time."""
         post = event.post
-        ready, handle_error = self._ready, self.handle_error
+        ready, handle_error = self._ready, self._handle
         for _ in range(len(ready)):
             connection = ready.popleft()
             inbox = connection._inbox
@@ -316,7 +338,7 @@ class Endpoint:
         connection._inbox.call_each("on_disconnect")
         self._post_gone(connection)
         try:
-            connection._inbox.run_calls(connection, self.handle_error)
+            connection._inbox.run_calls(connection, self._handle)
         finally:
             if connection._inbox.calls:
                 self._wake(connection)
@@ -462,7 +484,7 @@ class Endpoint:
                 self._post_gone(connection)
             while connection._inbox.calls:
                 try:
-                    connection._inbox.run_calls(connection, self.handle_error)
+                    connection._inbox.run_calls(connection, self._handle)
                 except Closed:
                     pass  # a handler that always connects again
                 except Exception as error:  # the others are told all the same
@@ -504,6 +526,10 @@ class Endpoint:
             text = "the server was closed" if self._serving else "the client was closed"
             connection._peer.send(_session.bye(Reason(code, text), final=True))
         connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
+
+
+def _class_attributes(of: type) -> dict[str, Any]:
+    return {name: value for base_class in reversed(of.__mro__) for name, value in vars(base_class).items()}
 
 
 def factory_of(given: Any, owner: Any) -> MessageFactory:

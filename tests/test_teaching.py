@@ -318,6 +318,90 @@ def test_a_server_that_hangs_up_at_once():
         )
 
 
+@pytest.mark.parametrize("method", ["net_message", "on_connect", "on_disconnect"])
+@pytest.mark.parametrize("overridden", [False, True])
+@pytest.mark.parametrize(
+    ("use", "told"),
+    [
+        (lambda handler: handler.net_reply("x"), "; its connection has it: self.connection.net_reply(...)"),
+        (lambda handler: handler.send("x"), "; its connection has it: self.connection.send(...)"),
+        (lambda handler: handler.net_repyl("x"), "; did you mean 'self.connection.net_reply'?"),
+        (lambda handler: handler.net_nonsense("x"), ""),
+        (lambda handler: handler._flush(), ""),
+        (lambda handler: handler.rtt, "; its connection has it: self.connection.rtt"),
+        (lambda handler: handler.broadcast("x"), "; its server has it: self.server.broadcast(...)"),
+        (lambda handler: handler.new_round(), "; its server has it: self.server.new_round(...)"),
+        (lambda handler: handler.players, "; its server has it: self.server.players"),
+        (lambda handler: handler.lives, ""),
+        (lambda handler: handler._secret(), ""),
+    ],
+)
+def test_a_handler_is_asked_for_what_others_have(factory, method, overridden, use, told):
+    factory.register("reply", ("text",))
+    raised = []
+
+    class Game(net.Server):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.players = []
+
+        def new_round(self):
+            pass
+
+        def _secret(self):
+            pass
+
+    class Player(net.Handler):
+        pass
+
+    if overridden:
+        Game.handle_error = lambda server, connection, error: raised.append(error)
+    setattr(Player, method, lambda handler, *args: use(handler))
+    options = {"message_factory": factory, "n_adapter": "memory"}
+    with Game(handler=Player, **options) as server, net.Client(**options) as client:
+        connection = connect(client, server)
+        connection.net_message("one")
+        for step in range(6):
+            client.update()
+            try:
+                server.update()
+            except AttributeError as error:
+                raised.append(error)
+            if step == 3:
+                connection.disconnect()
+    assert len(raised) == 1
+    assert re.fullmatch(r"'Player' object has no attribute '\w+'" + re.escape(told), str(raised[0]))
+    text = "".join(traceback.format_exception(raised[0]))
+    assert "Did you mean" not in text or not told
+
+
+def test_a_handler_that_is_being_made_has_no_connection(factory):
+    class Player(net.Handler):
+        def __init__(self):
+            self.send("x")
+
+    options = {"message_factory": factory, "n_adapter": "memory"}
+    with net.Server(handler=Player, **options) as server, net.Client(**options) as client:
+        connect(client, server)
+        with pytest.raises(AttributeError, match=r"^'Player' object has no attribute 'send'$"):
+            for _ in range(3):
+                client.update()
+                server.update()
+
+
+def test_a_handler_of_a_client_has_no_server(factory, server):
+    class Player(net.Handler):
+        def on_connect(self):
+            self.broadcast("x")
+
+    with net.Client(message_factory=factory, n_adapter="memory") as client:
+        connect(client, server).add_handler(Player())
+        with pytest.raises(AttributeError, match=r"^'Player' object has no attribute 'broadcast'$"):
+            for _ in range(3):
+                client.update()
+                server.update()
+
+
 @pytest.mark.parametrize(
     ("adapter", "title", "other"),
     [("enet", "UDP (enet)", "socket"), ("socket", "TCP (socket)", "enet"), ("memory", "memory", None)],
