@@ -315,13 +315,13 @@ def test_the_adapter_is_fixed_at_the_freeze(monkeypatch: pytest.MonkeyPatch) -> 
         ({1, 2}, TypeError, r"chat\(who, text\): field 'text' is a set, which cannot be sent; send numbers, strings"),
         (object(), TypeError, "field 'text' is a object"),
         (1j, TypeError, "field 'text' is a complex"),
-        ([{1}], ValueError, "field 'text' cannot be sent: a set cannot travel"),
+        ([{1}], TypeError, r"chat\(who, text\): field 'text' holds a set, which cannot be sent; send numbers, strings"),
+        ({"a": [1j]}, TypeError, "field 'text' holds a complex, which cannot be sent; send numbers, strings, bytes"),
         ([1] * 1025, ValueError, "field 'text' cannot be sent: a list has 1025 elements; the limit is 1024"),
         ({1.5: 1}, ValueError, "field 'text' cannot be sent: a dict has a key of type float"),
         ({1: 1}, TypeError, "field 'text' cannot be sent: a dict has the key 1; in JSON keys are strings"),
         (b"bytes", TypeError, "field 'text' cannot be sent: .*bytes"),
         (float("nan"), ValueError, "field 'text' cannot be sent: "),
-        (2**64, ValueError, "field 'text' cannot be sent: an integer of 20 characters does not fit into 64 bits"),
         ("\ud800", ValueError, "field 'text' cannot be sent: .*surrogates not allowed"),
     ],
 )
@@ -331,6 +331,22 @@ def test_a_field_that_cannot_be_sent_is_named(
     chat = factory.register("chat", ("who", "text"))
     with pytest.raises(error, match=text):
         factory.pack(chat("Tom", value))
+
+
+@pytest.mark.parametrize("s_adapter", ["json", "msgpack", "msgspec"])
+@pytest.mark.parametrize("number", [2**64, 2**70, -(2**63) - 1])
+@pytest.mark.parametrize("wrap", [lambda number: number, lambda number: ["a", {"b": number}]])
+def test_too_large_a_number_is_told_alike_by_every_codec(s_adapter: str, number: int, wrap: Any) -> None:
+    if s_adapter != "json":
+        pytest.importorskip(s_adapter)
+    factory = MessageFactory(s_adapter)
+    chat = factory.register("chat", ("who", "text"))
+    with pytest.raises(ValueError, match="too large") as caught:
+        factory.pack(chat("Tom", wrap(number)))
+    told = "the number is too large; integers go from -2**63 to 2**64-1"
+    assert str(caught.value) == f"chat(who, text): field 'text' cannot be sent: {told}"
+    for edge in (-(2**63), 2**64 - 1):
+        assert factory.unpack(factory.pack(chat("Tom", wrap(edge)))) == ("Tom", wrap(edge))
 
 
 def test_a_codec_that_fails_for_no_field() -> None:
