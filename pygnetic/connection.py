@@ -140,7 +140,7 @@ class Connection:
         ``connect()``.
 
         :param handler: an instance of a :class:`~pygnetic.handler.Handler` subclass.
-        :raises TypeError: it is none, or a class.
+        :raises TypeError: it is not a handler, or it is a class.
         """
         if not isinstance(handler, Handler):
             hint = "; call it to make one" if isinstance(handler, type) else ""

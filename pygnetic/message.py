@@ -221,7 +221,7 @@ class MessageFactory:
         """Turn a message into bytes.
 
         :param message: an instance of a registered message class.
-        :raises ValueError, TypeError: it is none, or a field cannot be sent; the text names the field.
+        :raises ValueError, TypeError: its class is not registered, or a field cannot be sent; the text names the field.
         """
         entry = self._entry(type(message))
         check_fields(type(message), message, DEFAULT)

@@ -180,7 +180,7 @@ class Adapter:
     def connect(self, host: str, port: int) -> Peer:
         """Start to connect.
 
-        :raises OSError: the host does not resolve to an IPv4 address, or the port is none.
+        :raises OSError: the host does not resolve to an IPv4 address, or the port is not a number from 1 to 65535.
         """
         if self._host is None:
             raise OSError(errno.EBADF, "this adapter is closed")

@@ -120,7 +120,7 @@ class Adapter:
     def connect(self, host: str, port: int) -> Peer:
         """Start to connect to each address of a host in turn.
 
-        :raises OSError: the host does not resolve, or the port is none.
+        :raises OSError: the host does not resolve, or the port is not a number from 1 to 65535.
         """
         if self._selector is None:
             raise OSError(errno.EBADF, "this adapter is closed")
