@@ -66,10 +66,6 @@ class _Stranger:
         self._due = 0.0
 
 
-class Closed(RuntimeError):
-    """A Client or Server was used after its close()."""
-
-
 class Endpoint:
     """One end of connections: holds an adapter and does everything in :meth:`update`."""
 
@@ -85,7 +81,7 @@ class Endpoint:
         adapter_class = network.adapter_class(chosen)
         check_options(type(self), adapter_class, options)
         #: The limits on what a connection may send, hold and take.
-        self.limits = limits or DEFAULT
+        self.limits = limits_of(limits)
         #: How many connections there can be.
         self.conn_limit = conn_limit
         self._adapter: Any = adapter_class(address, conn_limit, limits=self.limits, **options)
@@ -202,7 +198,7 @@ class Endpoint:
             self._refuse_other_thread("update")
             raise RuntimeError("update() was called from inside a handler; call it only in your main loop")
         if self._closed:
-            raise Closed(f"this {type(self).__name__} is closed; make a new one")
+            raise self._closed_error()
         self._updating = get_ident()
         self._updated = True
         try:
@@ -237,6 +233,9 @@ class Endpoint:
             for connection in self._connections.values():
                 if connection._state != OPEN:  # who is open is judged by when it was heard
                     self._deadlines.set(connection, connection._due + slept)
+
+    def _closed_error(self) -> RuntimeError:
+        return RuntimeError(f"this {type(self).__name__} is closed; make a new one")
 
     def _refuse_other_thread(self, name: str) -> None:
         """:raises RuntimeError: another thread is in update()."""
@@ -485,10 +484,9 @@ class Endpoint:
             while connection._inbox.calls:
                 try:
                     connection._inbox.run_calls(connection, self._handle)
-                except Closed:
-                    pass  # a handler that always connects again
                 except Exception as error:  # the others are told all the same
-                    errors.append(error)
+                    if not (type(error) is RuntimeError and error.args == self._closed_error().args):
+                        errors.append(error)  # and not from a handler that always connects again
         self._strangers.clear()
         self._ready.clear()
         self._deadlines.clear()
@@ -535,13 +533,33 @@ def _class_attributes(of: type) -> dict[str, Any]:
 def factory_of(given: Any, owner: Any) -> MessageFactory:
     """Return the message factory to use: the one given, or the owner's.
 
-    :raises TypeError: it is none.
+    :raises TypeError: it is no MessageFactory.
     """
     factory = owner.message_factory if given is None else given
     if not isinstance(factory, MessageFactory):
         hint = "; call it to make one" if isinstance(factory, type) else ""
         raise TypeError(f"message_factory must be a MessageFactory, not {factory!r}{hint}")
     return factory
+
+
+def limits_of(given: Any) -> Limits:
+    """Return the limits to use: those given, or the default ones.
+
+    :raises TypeError: they are no Limits.
+    """
+    if given is None:
+        return DEFAULT
+    if not isinstance(given, Limits):
+        raise TypeError(f"limits is a pygnetic.limits.Limits, such as Limits(unsent=3), not {given!r}")
+    return given
+
+
+# Where to give what is no option of a Client.
+_ELSEWHERE = {
+    "handler": "; connect(...).add_handler(Player())",
+    "host": "; give host and port to connect()",
+    "port": "; give host and port to connect()",
+}
 
 
 def check_options(owner: Callable[..., Any], function: Callable[..., Any], options: dict[str, Any]) -> None:
@@ -557,7 +575,8 @@ def check_options(owner: Callable[..., Any], function: Callable[..., Any], optio
     for name in options:
         if name not in taken:
             known = [*inspect.signature(owner).parameters, *list(inspect.signature(function).parameters)[2:]]
-            raise TypeError(f"{owner.__name__}() does not know {name!r}" + suggestion(name, known))
+            hint = _ELSEWHERE.get(name) or suggestion(name, known)
+            raise TypeError(f"{owner.__name__}() does not know {name!r}{hint}")
 
 
 def check_width(factory: MessageFactory, limits: Limits) -> None:
