@@ -44,6 +44,9 @@ _LAST_WORDS = 0.25
 # Control packets of one peer in one update: an honest one sends two a second, and this process may sleep for a minute.
 _CONTROLS = 256
 
+# Handler classes whose methods were compared with the messages, each with the factories of those.
+_looked_at: weakref.WeakKeyDictionary[type[Handler], weakref.WeakSet[MessageFactory]] = weakref.WeakKeyDictionary()
+
 _failed = False  # an error ends this program
 
 
@@ -126,18 +129,12 @@ class Endpoint:
     def _next_id(self) -> int:
         return next(self._ids)
 
-    def _receivers(self, handler_class: type[Handler], messages: list[str]) -> Receivers:
+    def _receivers(self, handler_class: type[Handler], factory: MessageFactory) -> Receivers:
+        if factory not in _looked_at.get(handler_class, ()):
+            _warn_of_names(handler_class, factory)
         table = self._receiver_tables.get(handler_class)
         if table is None:
             table = self._receiver_tables[handler_class] = Receivers(handler_class)
-            known = ["net_" + name for name in messages]
-            for name in dir(handler_class):
-                if name.startswith("net_") and name not in known:
-                    text = "%s.%s() will not be called: no message has that name%s"
-                    _logger.warning(text, handler_class.__name__, name, suggestion(name, known))
-            for name, near in misspelt(handler_class):
-                text = "%s.%s() will not be called by the library; did you mean %r?"
-                _logger.warning(text, handler_class.__name__, name, near)
         return table
 
     def _held(self, messages: int) -> None:
@@ -524,6 +521,20 @@ class Endpoint:
             text = "the server was closed" if self._serving else "the client was closed"
             connection._peer.send(_session.bye(Reason(code, text), final=True))
         connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
+
+
+def _warn_of_names(handler_class: type[Handler], factory: MessageFactory) -> None:
+    """Name the methods of a handler that nothing calls; once, however many Clients and Servers it is given to."""
+    first = handler_class not in _looked_at
+    _looked_at.setdefault(handler_class, weakref.WeakSet()).add(factory)
+    known = ["net_" + message_class.__name__ for message_class in factory.classes]
+    for name in dir(handler_class):
+        if name.startswith("net_") and name not in known:
+            text = "%s.%s() will not be called: no message has that name%s"
+            _logger.warning(text, handler_class.__name__, name, suggestion(name, known))
+    for name, near in misspelt(handler_class) if first else ():
+        text = "%s.%s() will not be called by the library; did you mean %r?"
+        _logger.warning(text, handler_class.__name__, name, near)
 
 
 def _class_attributes(of: type) -> dict[str, Any]:

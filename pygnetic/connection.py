@@ -146,7 +146,7 @@ class Connection:
             hint = "; call it to make one" if isinstance(handler, type) else ""
             raise TypeError(f"add_handler() takes an instance of a pygnetic.Handler subclass, not {handler!r}{hint}")
         handler.connection = self._proxy
-        self._inbox.add_handler(handler, self.parent._receivers(type(handler), self._names()))
+        self._inbox.add_handler(handler, self.parent._receivers(type(handler), self._factory))
 
     def disconnect(self, when: int = 0, reason: str = "") -> None:
         """End the connection.

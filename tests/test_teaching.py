@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import weakref
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,44 @@ def test_a_handler_method_that_matches_no_message_is_named_once(factory, server,
             "Handler.net_mesage() will not be called: no message has that name; did you mean 'net_message'?",
         )
     ]
+
+
+def test_a_handler_method_is_named_once_for_all_clients_and_servers(factory, server, caplog):
+    class Handler(net.Handler):
+        def net_mesage(self, message):
+            pass
+
+        def on_conect(self):
+            pass
+
+    told = ["Handler.net_mesage() will not be", "Handler.on_conect() will not be c"]
+    for _ in range(3):
+        with net.Client(message_factory=factory, n_adapter="memory") as client:
+            connect(client, server).add_handler(Handler())
+            client.update()
+    assert [record.message[:len(text)] for record, text in zip(caplog.records, told, strict=True)] == told
+    other = MessageFactory("json")
+    other.register("mesages", ())
+    with net.Client(message_factory=other, n_adapter="memory") as client:
+        connect(client, server).add_handler(Handler())
+        client.update()
+    assert caplog.records[-1].message.endswith("no message has that name; did you mean 'net_mesages'?")
+    assert len(caplog.records) == 3
+
+
+def test_handlers_and_factories_that_were_named_can_go(server):
+    class Handler(net.Handler):
+        def net_mesage(self, message):
+            pass
+
+    factory = MessageFactory("json")
+    with net.Client(message_factory=factory, n_adapter="memory") as client:
+        connect(client, server).add_handler(Handler())
+        client.update()
+    left = [weakref.ref(Handler), weakref.ref(factory)]
+    del Handler, factory, client
+    gc.collect()
+    assert [ref() for ref in left] == [None, None]
 
 
 @pytest.mark.parametrize("name", ["update", "connect", "close"])
