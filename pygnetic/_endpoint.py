@@ -164,8 +164,10 @@ class Endpoint:
     def _handle(self, connection: Connection, error: Exception) -> None:
         """Say first, if a handler was asked for it, who has what is missing there."""
         # __getattr__ in Handler would do it too, and take 30 ns of each attribute
-        if isinstance(error, AttributeError) and isinstance(error.obj, Handler) and isinstance(error.name, str):
-            hint = self._who_has(connection, error.name) if error.obj.connection is not None else ""
+        asked: Any = getattr(error, "obj", None)
+        # not isinstance(): that asks a proxy, which may be one of what is gone
+        if isinstance(error, AttributeError) and issubclass(type(asked), Handler) and isinstance(error.name, str):
+            hint = self._who_has(connection, error.name) if asked.connection is not None else ""
             if hint:
                 error.args = (f"{error}; {hint}",)
                 error.obj = None  # or Python would suggest a near name, and this would be said twice

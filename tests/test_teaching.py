@@ -199,7 +199,7 @@ def test_a_handler_method_is_named_once_for_all_clients_and_servers(factory, ser
         with net.Client(message_factory=factory, n_adapter="memory") as client:
             connect(client, server).add_handler(Handler())
             client.update()
-    assert [record.message[:len(text)] for record, text in zip(caplog.records, told, strict=True)] == told
+    assert [record.message[: len(text)] for record, text in zip(caplog.records, told, strict=True)] == told
     other = MessageFactory("json")
     other.register("mesages", ())
     with net.Client(message_factory=other, n_adapter="memory") as client:
