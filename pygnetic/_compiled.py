@@ -9,7 +9,7 @@ from typing import Any
 
 from pygnetic.errors import DecodeError
 from pygnetic.limits import Limits
-from pygnetic.serialization.base import SCALARS, check_value
+from pygnetic.serialization.base import SCALARS, Foreign, check_value
 
 __all__: list[str] = []
 
@@ -59,6 +59,7 @@ def _packing(
 
 
 _PACKABLE = (str, bytes, int, float, bool, type(None), list, tuple, dict, bytearray, memoryview)
+_CURE = "which cannot be sent; send numbers, strings, bytes, None, and lists and dicts of these"
 
 
 def check_fields(message_class: Any, values: tuple[Any, ...], limits: Limits) -> None:
@@ -68,14 +69,22 @@ def check_fields(message_class: Any, values: tuple[Any, ...], limits: Limits) ->
     """
     for field, value in zip(message_class._fields, values, strict=True):
         if not isinstance(value, _PACKABLE):
-            raise TypeError(
-                f"{signature(message_class)}: field {field!r} is a {type(value).__name__}, which cannot be sent; "
-                "send numbers, strings, bytes, None, and lists and dicts of these"
-            )
+            raise TypeError(f"{signature(message_class)}: field {field!r} is a {type(value).__name__}, {_CURE}")
         try:
             check_value(value, limits)
+        except Foreign as error:
+            raise TypeError(f"{signature(message_class)}: field {field!r} holds a {error.kind}, {_CURE}") from None
         except DecodeError as error:
             raise ValueError(f"{signature(message_class)}: field {field!r} cannot be sent: {error}") from None
+
+
+def _has_huge_int(value: Any) -> bool:
+    """Tell whether a value holds an integer that no codec can pack; what it is nested in has been checked."""
+    if isinstance(value, int):
+        return not -(2**63) <= value < 2**64
+    if isinstance(value, dict):
+        return any(map(_has_huge_int, (*value, *value.values())))
+    return isinstance(value, (list, tuple)) and any(map(_has_huge_int, value))
 
 
 def explain(message_class: Any, values: tuple[Any, ...], pack: Callable[[Any], bytes], error: Exception) -> Exception:
@@ -85,6 +94,9 @@ def explain(message_class: Any, values: tuple[Any, ...], pack: Callable[[Any], b
         try:
             pack(value)
         except Exception as reason:
+            if _has_huge_int(value):  # each codec says it in its own way, and none which integers it takes
+                text = f"{signature(message_class)}: field {field!r} cannot be sent: the number is too large; "
+                return ValueError(text + "integers go from -2**63 to 2**64-1")
             return kind(f"{signature(message_class)}: field {field!r} cannot be sent: {reason}")
     return kind(f"{signature(message_class)} cannot be sent: {error}")
 

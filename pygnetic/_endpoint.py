@@ -1,6 +1,8 @@
 """What Client and Server share: one network adapter, the update loop, the session, deadlines."""
 
+import atexit
 import logging
+import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -36,14 +38,24 @@ _ASLEEP = 1.0
 # calls update() is told as well, and can ignore it.
 _MANY = 64
 _ADVICE = "call it once a frame, or nothing is sent or received"
+# A Server that is closed sooner served as something else: a look for a free port, or a test.
+_LOOKED_AROUND = 1.0
 # After a BYE that says that the other program ends, its last packets are given so many seconds to arrive.
 _LAST_WORDS = 0.25
 # Control packets of one peer in one update: an honest one sends two a second, and this process may sleep for a minute.
 _CONTROLS = 256
 
+# Handler classes whose methods were compared with the messages, each with the factories of those.
+_looked_at: weakref.WeakKeyDictionary[type[Handler], weakref.WeakSet[MessageFactory]] = weakref.WeakKeyDictionary()
 
-class Closed(RuntimeError):
-    """A Client or Server was used after its close()."""
+_failed = False  # an error ends this program
+
+
+@atexit.register
+def _look_for_error() -> None:
+    """Find out while that can be found out: Python forgets ``last_value`` before it collects a program's objects."""
+    global _failed
+    _failed = isinstance(getattr(sys, "last_value", None), Exception)
 
 
 class Endpoint:
@@ -61,7 +73,7 @@ class Endpoint:
         adapter_class = network.adapter_class(chosen)
         check_options(type(self), adapter_class, options)
         #: The limits on what a connection may send, hold and take.
-        self.limits = limits or DEFAULT
+        self.limits = limits_of(limits)
         #: How many connections there can be.
         self.conn_limit = conn_limit
         self._adapter: Any = adapter_class(address, conn_limit, limits=self.limits, **options)
@@ -106,18 +118,12 @@ class Endpoint:
     def _next_id(self) -> int:
         return next(self._ids)
 
-    def _receivers(self, handler_class: type[Handler], messages: list[str]) -> Receivers:
+    def _receivers(self, handler_class: type[Handler], factory: MessageFactory) -> Receivers:
+        if factory not in _looked_at.get(handler_class, ()):
+            _warn_of_names(handler_class, factory)
         table = self._receiver_tables.get(handler_class)
         if table is None:
             table = self._receiver_tables[handler_class] = Receivers(handler_class)
-            known = ["net_" + name for name in messages]
-            for name in dir(handler_class):
-                if name.startswith("net_") and name not in known:
-                    text = "%s.%s() will not be called: no message has that name%s"
-                    _logger.warning(text, handler_class.__name__, name, suggestion(name, known))
-            for name, near in misspelt(handler_class):
-                text = "%s.%s() will not be called by the library; did you mean %r?"
-                _logger.warning(text, handler_class.__name__, name, near)
         return table
 
     def _held(self, messages: int) -> None:
@@ -144,11 +150,35 @@ class Endpoint:
         """
         raise error
 
+    def _handle(self, connection: Connection, error: Exception) -> None:
+        """Say first, if a handler was asked for it, who has what is missing there."""
+        # __getattr__ in Handler would do it too, and take 30 ns of each attribute
+        asked: Any = getattr(error, "obj", None)
+        # not isinstance(): that asks a proxy, which may be one of what is gone
+        if isinstance(error, AttributeError) and issubclass(type(asked), Handler) and isinstance(error.name, str):
+            hint = self._who_has(connection, error.name) if asked.connection is not None else ""
+            if hint:
+                error.args = (f"{error}; {hint}",)
+                error.obj = None  # or Python would suggest a near name, and this would be said twice
+        self.handle_error(connection, error)
+
+    def _who_has(self, connection: Connection, name: str) -> str:
+        owners = {"connection": _class_attributes(type(connection))}
+        if self._serving:
+            owners["server"] = _class_attributes(type(self)) | vars(self)
+        for owner, has in owners.items():
+            if name in has and not name.startswith("_"):
+                return f"its {owner} has it: self.{owner}.{name}" + "(...)" * callable(has[name])
+        if name.startswith("net_"):
+            near = suggestion(name[4:], connection._names())
+            return near.removeprefix("; ").replace(" '", " 'self.connection.net_")
+        return ""
+
     def update(self, timeout: float = 0) -> None:
         """Send, receive, and call handlers; call it once a frame.
 
         :param timeout: how long to wait for something to arrive, in ms; 0 returns at once.
-        :raises RuntimeError: called from within a handler, or after ``close()``.
+        :raises RuntimeError: called from within a handler, while another thread is in it, or after ``close()``.
 
         Exceptions that your handlers raise come out of here (see :meth:`handle_error`).
         """
@@ -156,7 +186,7 @@ class Endpoint:
             self._refuse_other_thread("update")
             raise RuntimeError("update() was called from inside a handler; call it only in your main loop")
         if self._closed:
-            raise Closed(f"this {type(self).__name__} is closed; make a new one")
+            raise self._closed_error()
         self._updating = get_ident()
         self._updated = True
         try:
@@ -191,6 +221,9 @@ class Endpoint:
             for connection in self._connections.values():
                 if connection._state != OPEN:  # who is open is judged by when it was heard
                     self._deadlines.set(connection, connection._due + slept)
+
+    def _closed_error(self) -> RuntimeError:
+        return RuntimeError(f"this {type(self).__name__} is closed; make a new one")
 
     def _refuse_other_thread(self, name: str) -> None:
         """:raises RuntimeError: another thread is in update()."""
@@ -268,7 +301,7 @@ class Endpoint:
     def _dispatch(self) -> None:
         """Call user code: each connection that has something gets a turn, and who raised goes last next time."""
         post = event.post
-        ready, handle_error = self._ready, self.handle_error
+        ready, handle_error = self._ready, self._handle
         for _ in range(len(ready)):
             connection = ready.popleft()
             inbox = connection._inbox
@@ -292,7 +325,7 @@ class Endpoint:
         connection._inbox.call_each("on_disconnect")
         self._post_gone(connection)
         try:
-            connection._inbox.run_calls(connection, self.handle_error)
+            connection._inbox.run_calls(connection, self._handle)
         finally:
             if connection._inbox.calls:
                 self._wake(connection)
@@ -314,11 +347,11 @@ class Endpoint:
     def _explain(self, connection: Connection, code: DisconnectReason) -> str:
         title = self._adapter.title
         if code == DisconnectReason.UNREACHABLE:
-            other = "enet" if "socket" in title else "socket"
-            return (
-                f"nobody answered at {base.written(connection.address)} over {title}; is the server running, is the "
-                f"port open in its firewall, and is the server not on the {other} adapter?"
-            )
+            text = f"nobody answered at {base.written(connection.address)} over {title}. Is the server running? "
+            text += "Is its port open in the firewall?"
+            if other := getattr(self._adapter, "other", ""):
+                text += f" Or is it on the {other} adapter? Then clients need n_module={other!r} in init()"
+            return text
         if code == DisconnectReason.PROTOCOL_ERROR:
             return f"a packet over {self.limits.packet_size} bytes (Limits.packet_size), or none of ours, came"
         if connection._state == CONNECTING:
@@ -439,11 +472,10 @@ class Endpoint:
                 self._post_gone(connection)
             while connection._inbox.calls:
                 try:
-                    connection._inbox.run_calls(connection, self.handle_error)
-                except Closed:
-                    pass  # a handler that always connects again
+                    connection._inbox.run_calls(connection, self._handle)
                 except Exception as error:  # the others are told all the same
-                    errors.append(error)
+                    if not (type(error) is RuntimeError and error.args == self._closed_error().args):
+                        errors.append(error)  # and not from a handler that always connects again
         self._strangers.clear()
         self._ready.clear()
         self._deadlines.clear()
@@ -453,15 +485,27 @@ class Endpoint:
             raise errors[0]
 
     def _check_updated(self) -> None:
+        """Warn who never called update(), at the end; whom an error has stopped before has that to read."""
+        if self._updated or isinstance(sys.exc_info()[1], Exception):
+            return
+        name = type(self).__name__
         waiting = sum(connection._outbox.messages for connection in self._connections.values())
-        if waiting and not self._updated:
+        if waiting:
             what = "1 message was" if waiting == 1 else f"{waiting} messages were"
-            _logger.warning("%s not sent: %s.update() was never called; %s", what, type(self).__name__, _ADVICE)
+            _logger.warning("%s not sent: %s.update() was never called; %s", what, name, _ADVICE)
+        elif self._connections:  # most beginners send first in on_connect(), which nobody has called
+            _logger.warning("%s.update() was never called: it has not connected; %s", name, _ADVICE)
+        elif self._serving and self._clock() - self._last_awake > _LOOKED_AROUND:
+            text = "%s.update() was never called: nobody could connect; call it again and again"
+            _logger.warning(text, name)
 
     def __del__(self) -> None:
         # who forgot update() has often forgotten close(); a Client that could not be made has nothing to say
-        if not self.__dict__.get("_closed", True):
-            self._check_updated()
+        try:
+            if not _failed and not self.__dict__.get("_closed", True):
+                self._check_updated()
+        except Exception:  # Python ends, and what this needs is gone already
+            return
 
     def _last_words(self, connection: Connection) -> None:
         if connection._state == OPEN and connection._gone is None:
@@ -471,16 +515,54 @@ class Endpoint:
         connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
 
 
+def _warn_of_names(handler_class: type[Handler], factory: MessageFactory) -> None:
+    """Name the methods of a handler that nothing calls; once, however many Clients and Servers it is given to."""
+    first = handler_class not in _looked_at
+    _looked_at.setdefault(handler_class, weakref.WeakSet()).add(factory)
+    known = ["net_" + message_class.__name__ for message_class in factory.classes]
+    for name in dir(handler_class):
+        if name.startswith("net_") and name not in known:
+            text = "%s.%s() will not be called: no message has that name%s"
+            _logger.warning(text, handler_class.__name__, name, suggestion(name, known))
+    for name, near in misspelt(handler_class) if first else ():
+        text = "%s.%s() will not be called by the library; did you mean %r?"
+        _logger.warning(text, handler_class.__name__, name, near)
+
+
+def _class_attributes(of: type) -> dict[str, Any]:
+    return {name: value for base_class in reversed(of.__mro__) for name, value in vars(base_class).items()}
+
+
 def factory_of(given: Any, owner: Any) -> MessageFactory:
     """Return the message factory to use: the one given, or the owner's.
 
-    :raises TypeError: it is none.
+    :raises TypeError: it is no MessageFactory.
     """
     factory = owner.message_factory if given is None else given
     if not isinstance(factory, MessageFactory):
         hint = "; call it to make one" if isinstance(factory, type) else ""
         raise TypeError(f"message_factory must be a MessageFactory, not {factory!r}{hint}")
     return factory
+
+
+def limits_of(given: Any) -> Limits:
+    """Return the limits to use: those given, or the default ones.
+
+    :raises TypeError: they are no Limits.
+    """
+    if given is None:
+        return DEFAULT
+    if not isinstance(given, Limits):
+        raise TypeError(f"limits is a pygnetic.limits.Limits, such as Limits(unsent=3), not {given!r}")
+    return given
+
+
+# Where to give what is no option of a Client.
+_ELSEWHERE = {
+    "handler": "; connect(...).add_handler(Player())",
+    "host": "; give host and port to connect()",
+    "port": "; give host and port to connect()",
+}
 
 
 def check_options(owner: Callable[..., Any], function: Callable[..., Any], options: dict[str, Any]) -> None:
@@ -496,7 +578,8 @@ def check_options(owner: Callable[..., Any], function: Callable[..., Any], optio
     for name in options:
         if name not in taken:
             known = [*inspect.signature(owner).parameters, *list(inspect.signature(function).parameters)[2:]]
-            raise TypeError(f"{owner.__name__}() does not know {name!r}" + suggestion(name, known))
+            hint = _ELSEWHERE.get(name) or suggestion(name, known)
+            raise TypeError(f"{owner.__name__}() does not know {name!r}{hint}")
 
 
 def check_width(factory: MessageFactory, limits: Limits) -> None:

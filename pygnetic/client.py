@@ -3,7 +3,7 @@
 from typing import Any
 
 from pygnetic import message
-from pygnetic._endpoint import Closed, Endpoint, check_options, check_width, factory_of
+from pygnetic._endpoint import Endpoint, check_options, check_width, factory_of
 from pygnetic.connection import Connection
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
@@ -44,6 +44,11 @@ class Client(Endpoint):
         limits: Limits | None = None,
         **adapter_options: Any,
     ) -> None:
+        if isinstance(conn_limit, str) and not conn_limit.isdecimal():
+            address = ", ".join(map(repr, (conn_limit, *(args or (10000,)))))
+            raise TypeError(
+                f"Client() takes no address; give host and port to connect(): net.Client().connect({address})"
+            )
         if args:
             raise TypeError(f"Client() takes conn_limit; give {args!r} by name, as options of the network adapter")
         if message_factory is not None:
@@ -63,16 +68,16 @@ class Client(Endpoint):
         :param message_factory: knows the messages of this connection; it is frozen now.
         :param kwargs: options of the network adapter.
         :return: the connection; add your handler to it.
-        :raises OSError: the host does not resolve, or the port is none.
+        :raises OSError: the host does not resolve, or the port is not a number from 1 to 65535.
         :raises RuntimeError: there are ``conn_limit`` connections already.
         """
         self._refuse_other_thread("connect")
         if self._closed:
-            raise Closed("this Client is closed; make a new one")
+            raise self._closed_error()
         if self._full():
             raise RuntimeError(
-                f"this Client has {self.conn_limit} connections, its limit (conn_limit); disconnect() one first, or "
-                "make the Client with a bigger conn_limit"
+                f"this Client has all the connections it may have: {self.conn_limit} (conn_limit); disconnect() one "
+                "first, or make the Client with a bigger conn_limit"
             )
         check_options(self.connect, self._adapter.connect, kwargs)
         factory = factory_of(message_factory, self)

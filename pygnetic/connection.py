@@ -141,13 +141,13 @@ class Connection:
         ``connect()``.
 
         :param handler: an instance of a :class:`~pygnetic.handler.Handler` subclass.
-        :raises TypeError: it is none, or a class.
+        :raises TypeError: it is not a handler, or it is a class.
         """
         if not isinstance(handler, Handler):
             hint = "; call it to make one" if isinstance(handler, type) else ""
             raise TypeError(f"add_handler() takes an instance of a pygnetic.Handler subclass, not {handler!r}{hint}")
         handler.connection = self._proxy
-        self._inbox.add_handler(handler, self.parent._receivers(type(handler), self._names()))
+        self._inbox.add_handler(handler, self.parent._receivers(type(handler), self._factory))
 
     def disconnect(self, when: int = 0, reason: str = "") -> None:
         """End the connection.

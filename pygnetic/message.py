@@ -221,7 +221,7 @@ class MessageFactory:
         """Turn a message into bytes.
 
         :param message: an instance of a registered message class.
-        :raises ValueError, TypeError: it is none, or a field cannot be sent; the text names the field.
+        :raises ValueError, TypeError: its class is not registered, or a field cannot be sent; the text names the field.
         """
         entry = self._entry(type(message))
         check_fields(type(message), message, DEFAULT)
@@ -301,21 +301,43 @@ def _delivery(name: str, kwargs: dict[str, Any]) -> Delivery:
 
 
 def difference(server: str, client: str) -> str:
-    """Say in one line where two descriptions of messages differ first."""
+    """Say in one line where two descriptions of messages differ first.
+
+    :param server: a stranger's; however long it is, there is room for the client's in 400 characters.
+    """
     ours, theirs = client.split("\n"), server.split("\n")
+    cure = "register the same in the same order"
     if ours[0] != theirs[0]:
-        return f"the serializers differ: server: {theirs[0]}; client: {ours[0]}"
+        names = f"server: {_cut(theirs[0], _NAME)}; client: {ours[0]}"
+        return f"the serializers differ: {names}; give the same s_module to init() on both sides"
     messages, others = ([line.partition(" ")[2] for line in lines[1:]] for lines in (ours, theirs))
     if messages != others and sorted(messages) == sorted(others):
-        return f"the order of registration differs: server: {', '.join(others)}; client: {', '.join(messages)}"
+        first = next(number for number, message in enumerate(messages) if message != others[number])
+        names = f"server: {_next_names(others[first:])}; client: {_next_names(messages[first:])}"
+        return f"the order of registration differs from message {first + 1} on: {names}; {cure}"
     for number in range(1, max(len(ours), len(theirs))):
         here = ours[number] if number < len(ours) else f"{number} nothing"
         there = theirs[number] if number < len(theirs) else f"{number} nothing"
         if here != there:
             type_id, _, message = here.partition(" ")
             other = there.partition(" ")[2]
-            return f"message {type_id} differs: server: {other}; client: {message}; register the same in the same order"
+            names = f"server: {_cut(other, _SIGNATURE)}; client: {_cut(message, _SIGNATURE)}"
+            return f"message {type_id} differs: {names}; {cure}"
     return "the registered messages differ"
+
+
+# Of so many characters two signatures, or six names, fit into a reason together with what is said of them.
+_SIGNATURE = 150
+_NAME = 40
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _next_names(signatures: list[str]) -> str:
+    names = [_cut(message.partition("(")[0], _NAME) for message in signatures[:3]]
+    return ", ".join(names + ["..."] * (len(signatures) > 3))
 
 
 #: The factory that is used where none is given.

@@ -7,12 +7,12 @@ from typing import Any
 
 from pygnetic import _session, event, message
 from pygnetic._compiled import encoder
-from pygnetic._endpoint import Endpoint, check_width, factory_of
+from pygnetic._endpoint import Endpoint, check_width, factory_of, limits_of
 from pygnetic._strangers import Stranger
 from pygnetic.connection import OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler
-from pygnetic.limits import DEFAULT, Limits
+from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
 from pygnetic.network import base
 
@@ -73,7 +73,7 @@ class Server(Endpoint):
         if message_factory is not None:
             self.message_factory = message_factory
         factory = factory_of(None, self)
-        check_width(factory, limits or DEFAULT)
+        check_width(factory, limits_of(limits))
         self._hash = factory.get_hash()  # ImportError without a serialization adapter, so before a port is bound
         super().__init__((host, port), conn_limit, n_adapter, limits, adapter_options)
         factory.set_frozen()

@@ -1,5 +1,6 @@
 """Client and Server: what they are made with, and the corners of their loop."""
 
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from memory_pair import Pair
 
 import pygnetic as net
+from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
 
 
@@ -40,6 +42,51 @@ def test_further_arguments_have_names() -> None:
 def test_conn_limit_is_a_number(make: Any, conn_limit: Any) -> None:
     with pytest.raises(ValueError, match="conn_limit is .*; it is the number of connections, 1 or more"):  # noqa: RUF043
         make(conn_limit=conn_limit, n_adapter="memory")
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [(("localhost", 4000), "'localhost', 4000"), (("10.0.0.1",), "'10.0.0.1', 10000")]
+)
+def test_a_client_takes_no_address(given: Any, shown: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        net.Client(*given)
+    told = f"Client() takes no address; give host and port to connect(): net.Client().connect({shown})"
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("name", ["host", "port"])
+def test_nor_does_it_take_one_by_name(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"^Client\(\) does not know '{name}'; give host and port to connect\(\)$"):
+        net.Client(n_adapter="memory", **{name: "localhost"})  # type: ignore[arg-type]
+
+
+def test_a_client_takes_no_handler(factory: MessageFactory) -> None:
+    hint = r"; connect\(\.\.\.\)\.add_handler\(Player\(\)\)$"
+    with pytest.raises(TypeError, match=r"^Client\(\) does not know 'handler'" + hint):
+        net.Client(handler=net.Handler, n_adapter="memory")
+    with net.Client(n_adapter="memory") as client:
+        with pytest.raises(TypeError, match=r"^connect\(\) does not know 'handler'" + hint):
+            client.connect("localhost", 9, factory, handler=net.Handler())
+
+
+@pytest.mark.parametrize("make", [net.Client, net.Server])
+@pytest.mark.parametrize("wrong", [{"unsent": 3}, {}, 5, Limits])
+def test_limits_are_limits(make: Any, wrong: Any) -> None:
+    with pytest.raises(TypeError) as caught:
+        make(limits=wrong, n_adapter="memory")
+    assert str(caught.value) == f"limits is a pygnetic.limits.Limits, such as Limits(unsent=3), not {wrong!r}"
+
+
+@pytest.mark.parametrize("make", [net.Client, net.Server])
+def test_what_is_raised_after_close_has_a_public_name(make: Any, factory: MessageFactory) -> None:
+    with make(message_factory=factory, n_adapter="memory") as end:
+        pass
+    uses = [end.update] + ([lambda: end.connect("localhost", 9)] if make is net.Client else [])
+    for use in uses:
+        with pytest.raises(RuntimeError) as caught:
+            use()
+        told = f"RuntimeError: this {make.__name__} is closed; make a new one"
+        assert traceback.format_exception_only(caught.value) == [told + "\n"]
 
 
 @pytest.mark.parametrize("make", [net.Client, net.Server])

@@ -2,16 +2,25 @@
 
 import gc
 import logging
+import re
 import select
 import socket
+import subprocess
+import sys
 import threading
 import traceback
+import weakref
+from pathlib import Path
 
 import pytest
+from memory_pair import Clock
 from world import World
 
 import pygnetic as net
+from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory, difference
+
+ROOT = Path(net.__file__).parent.parent
 
 
 @pytest.fixture
@@ -29,6 +38,12 @@ def server(factory):
 
 def connect(client, server):
     return client.connect("127.0.0.1", server.address[1])
+
+
+def run(lines):
+    """Run a program in a Python of its own, and return what it prints as errors."""
+    command = [sys.executable, "-c", "\n".join(lines)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False).stderr
 
 
 def test_update_was_never_called_is_said_at_64_messages_and_at_close(factory, server, caplog):
@@ -63,6 +78,84 @@ def test_update_was_never_called_is_said_without_close_too(factory, server, capl
     assert len(caplog.records) == 1
 
 
+def test_a_client_that_only_connected_is_told_of_update(factory, server, caplog):
+    class Player(net.Handler):
+        def on_connect(self):
+            self.connection.net_message("hello")
+
+    told = "Client.update() was never called: it has not connected; "
+    told += "call it once a frame, or nothing is sent or received"
+    with net.Client(message_factory=factory, n_adapter="memory") as client:
+        connect(client, server).add_handler(Player())
+    assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, told)]
+    client = net.Client(message_factory=factory, n_adapter="memory")
+    connect(client, server)
+    del client
+    gc.collect()
+    assert [record.message for record in caplog.records] == [told, told]
+
+
+def test_a_client_that_never_connected_is_told_nothing(factory, caplog):
+    with net.Client(message_factory=factory, n_adapter="memory"):
+        pass
+    assert not caplog.records
+
+
+def test_a_server_that_was_never_updated_is_told(factory, caplog):
+    clock = Clock()
+    options = {"message_factory": factory, "n_adapter": "memory", "clock": clock}
+    told = "Server.update() was never called: nobody could connect; call it again and again"
+    with net.Server(**options):
+        clock.now += 0.9  # a test, or a program that only looks for a port
+    assert not caplog.records
+    with net.Server(**options):
+        clock.now += 1.1
+    assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, told)]
+    server = net.Server(**options)
+    clock.now += 1.1
+    del server
+    gc.collect()
+    assert [record.message for record in caplog.records] == [told, told]
+    with net.Server(**options) as server:
+        clock.now += 1.1
+        server.update()
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize(
+    ("kept", "late"),
+    [("kept = client, server", False), ("import builtins; builtins.kept = client, server", True)],
+)
+def test_a_program_that_ends_without_update_is_told_or_nothing_is_said(kept, late):
+    lines = ["import pygnetic as net", "net.init(n_module='memory', logging_lvl=30)", "clock = lambda: clock.now"]
+    lines += ["clock.now = 1.0", "server = net.Server(clock=clock)", "client = net.Client()", "clock.now = 3.0"]
+    lines += ["client.connect(*server.address)", "client.circle = [client]", kept, "del client, server"]
+    printed = run(lines)
+    said = sorted(re.findall("WARNING +(.*?):", printed))
+    assert len(said) == len(printed.splitlines())  # and no traceback
+    assert said == ["Client.update() was never called", "Server.update() was never called"] or (late and not said)
+
+
+def test_whom_an_error_has_stopped_is_not_told_of_update(factory, server, caplog):
+    with pytest.raises(ZeroDivisionError), net.Client(message_factory=factory, n_adapter="memory") as client:
+        connect(client, server).net_message("one")
+        1 / 0  # noqa: B018
+    assert not caplog.records
+    with pytest.raises(KeyboardInterrupt), net.Client(message_factory=factory, n_adapter="memory") as client:
+        connect(client, server).net_message("one")
+        raise KeyboardInterrupt  # how most servers end
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(("error", "told"), [("ValueError('mine')", False), ("KeyboardInterrupt", True)])
+def test_a_program_that_an_error_has_stopped_ends_with_that(error, told):
+    lines = ["import pygnetic as net", "net.init(n_module='memory')", "server = net.Server()", "client = net.Client()"]
+    lines += ["connection = client.connect(*server.address)", f"raise {error}"]
+    printed = run(lines)
+    assert ("update() was never called" in printed) == told
+    assert error.replace("('", ": ").rstrip("')") in printed
+
+
 def test_nothing_is_said_when_update_was_called(factory, server, caplog):
     client = net.Client(message_factory=factory, n_adapter="memory")
     connection = connect(client, server)
@@ -84,12 +177,51 @@ def test_a_handler_method_that_matches_no_message_is_named_once(factory, server,
     with net.Client(2, message_factory=factory, n_adapter="memory") as client:
         for _ in range(2):
             connect(client, server).add_handler(Handler())
+        client.update()
     assert [(record.levelno, record.message) for record in caplog.records] == [
         (
             logging.WARNING,
             "Handler.net_mesage() will not be called: no message has that name; did you mean 'net_message'?",
         )
     ]
+
+
+def test_a_handler_method_is_named_once_for_all_clients_and_servers(factory, server, caplog):
+    class Handler(net.Handler):
+        def net_mesage(self, message):
+            pass
+
+        def on_conect(self):
+            pass
+
+    told = ["Handler.net_mesage() will not be", "Handler.on_conect() will not be c"]
+    for _ in range(3):
+        with net.Client(message_factory=factory, n_adapter="memory") as client:
+            connect(client, server).add_handler(Handler())
+            client.update()
+    assert [record.message[: len(text)] for record, text in zip(caplog.records, told, strict=True)] == told
+    other = MessageFactory("json")
+    other.register("mesages", ())
+    with net.Client(message_factory=other, n_adapter="memory") as client:
+        connect(client, server).add_handler(Handler())
+        client.update()
+    assert caplog.records[-1].message.endswith("no message has that name; did you mean 'net_mesages'?")
+    assert len(caplog.records) == 3
+
+
+def test_handlers_and_factories_that_were_named_can_go(server):
+    class Handler(net.Handler):
+        def net_mesage(self, message):
+            pass
+
+    factory = MessageFactory("json")
+    with net.Client(message_factory=factory, n_adapter="memory") as client:
+        connect(client, server).add_handler(Handler())
+        client.update()
+    left = [weakref.ref(Handler), weakref.ref(factory)]
+    del Handler, factory, client
+    gc.collect()
+    assert [ref() for ref in left] == [None, None]
 
 
 @pytest.mark.parametrize("name", ["update", "connect", "close"])
@@ -187,6 +319,7 @@ def test_a_misspelt_on_method_is_named_once(factory, server, caplog):
     with net.Client(2, message_factory=factory, n_adapter="memory") as client:
         for _ in range(2):
             connect(client, server).add_handler(Handler())
+        client.update()
     assert [record.message for record in caplog.records] == [
         "Handler.on_conect() will not be called by the library; did you mean 'on_connect'?",
         "Handler.on_recieve() will not be called by the library; did you mean 'on_receive'?",
@@ -195,7 +328,8 @@ def test_a_misspelt_on_method_is_named_once(factory, server, caplog):
 
 def test_another_order_shows_both_orders():
     text = difference("json\n1 a(x)\n2 b()", "json\n1 b()\n2 a(x)")
-    assert text == "the order of registration differs: server: a(x), b(); client: b(), a(x)"
+    told = "the order of registration differs from message 1 on: server: a, b; client: b, a; "
+    assert text == told + "register the same in the same order"
 
 
 def test_python_does_not_suggest_the_near_name_once_more(factory, server):
@@ -221,6 +355,110 @@ def test_a_server_that_hangs_up_at_once():
             "the other end hung up before it let us in; is it a pygnetic server, and was update() called within 5 s of "
             "connect()?"
         )
+
+
+@pytest.mark.parametrize("method", ["net_message", "on_connect", "on_disconnect"])
+@pytest.mark.parametrize("overridden", [False, True])
+@pytest.mark.parametrize(
+    ("use", "told"),
+    [
+        (lambda handler: handler.net_reply("x"), "; its connection has it: self.connection.net_reply(...)"),
+        (lambda handler: handler.send("x"), "; its connection has it: self.connection.send(...)"),
+        (lambda handler: handler.net_repyl("x"), "; did you mean 'self.connection.net_reply'?"),
+        (lambda handler: handler.net_nonsense("x"), ""),
+        (lambda handler: handler._flush(), ""),
+        (lambda handler: handler.rtt, "; its connection has it: self.connection.rtt"),
+        (lambda handler: handler.broadcast("x"), "; its server has it: self.server.broadcast(...)"),
+        (lambda handler: handler.new_round(), "; its server has it: self.server.new_round(...)"),
+        (lambda handler: handler.players, "; its server has it: self.server.players"),
+        (lambda handler: handler.lives, ""),
+        (lambda handler: handler._secret(), ""),
+    ],
+)
+def test_a_handler_is_asked_for_what_others_have(factory, method, overridden, use, told):
+    factory.register("reply", ("text",))
+    raised = []
+
+    class Game(net.Server):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.players = []
+
+        def new_round(self):
+            pass
+
+        def _secret(self):
+            pass
+
+    class Player(net.Handler):
+        pass
+
+    if overridden:
+        Game.handle_error = lambda server, connection, error: raised.append(error)
+    setattr(Player, method, lambda handler, *args: use(handler))
+    options = {"message_factory": factory, "n_adapter": "memory"}
+    with Game(handler=Player, **options) as server, net.Client(**options) as client:
+        connection = connect(client, server)
+        connection.net_message("one")
+        for step in range(6):
+            client.update()
+            try:
+                server.update()
+            except AttributeError as error:
+                raised.append(error)
+            if step == 3:
+                connection.disconnect()
+    assert len(raised) == 1
+    assert re.fullmatch(r"'Player' object has no attribute '\w+'" + re.escape(told), str(raised[0]))
+    text = "".join(traceback.format_exception(raised[0]))
+    assert "Did you mean" not in text or not told
+
+
+def test_a_handler_that_is_being_made_has_no_connection(factory):
+    class Player(net.Handler):
+        def __init__(self):
+            self.send("x")
+
+    options = {"message_factory": factory, "n_adapter": "memory"}
+    with net.Server(handler=Player, **options) as server, net.Client(**options) as client:
+        connect(client, server)
+        with pytest.raises(AttributeError, match=r"^'Player' object has no attribute 'send'$"):
+            for _ in range(3):
+                client.update()
+                server.update()
+
+
+def test_a_handler_of_a_client_has_no_server(factory, server):
+    class Player(net.Handler):
+        def on_connect(self):
+            self.broadcast("x")
+
+    with net.Client(message_factory=factory, n_adapter="memory") as client:
+        connect(client, server).add_handler(Player())
+        with pytest.raises(AttributeError, match=r"^'Player' object has no attribute 'broadcast'$"):
+            for _ in range(3):
+                client.update()
+                server.update()
+
+
+@pytest.mark.parametrize(
+    ("adapter", "title", "other"),
+    [("enet", "UDP (enet)", "socket"), ("socket", "TCP (socket)", "enet"), ("memory", "memory", None)],
+)
+def test_nobody_answers(factory, adapter, title, other):
+    if adapter == "enet":
+        pytest.importorskip("enet")
+    with socket.socket() as taken:  # and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with net.Client(message_factory=factory, n_adapter=adapter, limits=Limits(connect_time=0.1)) as client:
+            connection = client.connect("127.0.0.1", port)
+            while connection.reason is None:
+                client.update(20)
+    told = f"nobody answered at 127.0.0.1:{port} over {title}. Is the server running? Is its port open in the firewall?"
+    if other:
+        told += f" Or is it on the {other} adapter? Then clients need n_module='{other}' in init()"
+    assert connection.reason.text == told
 
 
 def test_an_init_without_the_librarys(factory):

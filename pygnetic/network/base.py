@@ -62,7 +62,7 @@ class Adapter(Protocol):
     def connect(self, host: str, port: int, **options: Any) -> Peer:
         """Start to connect.
 
-        :raises OSError: the host does not resolve, or the port is none.
+        :raises OSError: the host does not resolve, or the port is not a number from 1 to 65535.
         """
 
     def poll(self, timeout: float = 0) -> list[Event]:

@@ -144,6 +144,7 @@ class Adapter:
     """One ENet host."""
 
     title = "UDP (enet)"
+    other = "socket"  # the adapter that the server may be on, when nobody answers over this one
 
     def __init__(
         self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits
@@ -182,7 +183,7 @@ class Adapter:
     def connect(self, host: str, port: int) -> Peer:
         """Start to connect.
 
-        :raises OSError: the host does not resolve to an IPv4 address, or the port is none.
+        :raises OSError: the host does not resolve to an IPv4 address, or the port is not a number from 1 to 65535.
         """
         if self._host is None:
             raise OSError(errno.EBADF, "this adapter is closed")

@@ -103,7 +103,7 @@ class Adapter:
     def connect(self, host: str, port: int) -> Peer:
         """Start to connect to a Server of this process.
 
-        :raises OSError: the host or the port is none.
+        :raises OSError: the host is no name or address, or the port is not a number from 1 to 65535.
         """
         if self._closed:
             raise OSError(errno.EBADF, "this adapter is closed")

@@ -88,6 +88,7 @@ class Adapter:
     """One selector, and one socket a peer."""
 
     title = "TCP (socket)"
+    other = "enet"  # the adapter that the server may be on, when nobody answers over this one
 
     def __init__(
         self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits
@@ -119,7 +120,7 @@ class Adapter:
     def connect(self, host: str, port: int) -> Peer:
         """Start to connect to each address of a host in turn.
 
-        :raises OSError: the host does not resolve, or the port is none.
+        :raises OSError: the host does not resolve, or the port is not a number from 1 to 65535.
         """
         if self._selector is None:
             raise OSError(errno.EBADF, "this adapter is closed")

@@ -30,6 +30,14 @@ _PLAIN = SCALARS | {list, dict}
 _PLAIN_KEYS = {str, bytes, int}
 
 
+class Foreign(DecodeError):
+    """A value is of a kind that no message can hold."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"a {kind} cannot travel")
+        self.kind = kind
+
+
 def check_value(value: Any, limits: Limits) -> None:
     """Raise DecodeError if a value is nested deeper, is longer, or has other keys than the limits allow.
 
@@ -66,7 +74,7 @@ def _below(level: list[Any], limits: Limits, depth: int) -> list[Any]:
             continue
         if not isinstance(item, (list, tuple, dict)):
             if not isinstance(item, _LEAVES):
-                raise DecodeError(f"a {type(item).__name__} cannot travel")
+                raise Foreign(type(item).__name__)
             continue
         if depth == limits.nesting:
             raise DecodeError(f"it is nested deeper than {limits.nesting} containers (Limits.nesting)")

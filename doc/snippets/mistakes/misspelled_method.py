@@ -8,3 +8,4 @@ class Me(net.Handler):
 net.init()
 client = net.Client()
 client.connect('localhost', 10000).add_handler(Me())
+client.update()
