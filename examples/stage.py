@@ -185,7 +185,7 @@ def _run(args, stack, make_server, make_player, make_window, relay):
         print("the server listens at", *address, flush=True)
         parts.append(server)
     if relay:
-        relay.target = address
+        relay.lead_to(*address)
         address = stack.enter_context(relay).address
         parts.append(relay)
 

@@ -344,6 +344,48 @@ def test_the_relay_rests_when_those_it_stood_between_are_gone() -> None:
         assert relay.sockets == [relay.socket]
 
 
+def test_the_udp_relay_can_reach_other_machines(run: Run) -> None:
+    relay_class = runpy.run_path(str(EXAMPLES / "bad_network.py"))["UdpRelay"]
+    with socket.socket(type=socket.SOCK_DGRAM) as server, socket.socket(type=socket.SOCK_DGRAM) as client:
+        server.bind((LOCAL, 0))
+        with relay_class(("localhost", server.getsockname()[1])) as relay:
+            client.sendto(b"hello", relay.address)
+            pump_until(lambda: relay.flows and not relay.waiting, lambda: relay.update(1))
+            [flow] = relay.flows.values()
+            assert flow.getsockname()[0] == "0.0.0.0", "who is bound to 127.0.0.1 cannot send to another machine"
+    stranger = run("bad_network.py", "no.such.host.invalid", 10000)
+    assert stranger.end() == 1
+    assert len(stranger.output.splitlines()) == 1, "a sentence"
+
+
+def test_the_relays_reach_a_server_that_has_ipv6(run: Run) -> None:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            pass
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    lab = run("lag_lab.py", "--bot", "--host=::1", "--port=0", "--adapter=socket", "--seconds=60")
+    lab.wait_for("60 a second.*interpolated")
+    relay_class = runpy.run_path(str(EXAMPLES / "bad_network.py"))["UdpRelay"]
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server, socket.socket(type=socket.SOCK_DGRAM) as client:
+        server.bind(("::1", 0))
+        server.setblocking(False)
+        client.setblocking(False)
+
+        def received(one: socket.socket) -> Any:
+            try:
+                return one.recvfrom(9)
+            except BlockingIOError:
+                return None
+
+        with relay_class(server.getsockname()[:2]) as relay:
+            client.sendto(b"hello", relay.address)
+            data, address = pump_until(lambda: received(server), lambda: relay.update(1))
+            server.sendto(data, address)
+            data, _ = pump_until(lambda: received(client), lambda: relay.update(1))
+            assert data == b"hello"
+
+
 # -- the windows, by hand
 
 
