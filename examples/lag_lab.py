@@ -147,6 +147,7 @@ def longest_step(trail):
 
 class LabWindow(stage.Window):
     size, title = (2 * SIZE + 3 * GAP, SIZE + GAP + TEXT + GRAPH), "pygnetic lag lab"
+    has_f3 = False  # its net graph is always there
 
     def __init__(self, player, by_itself):
         super().__init__(player)  # it goes on without anybody, and without a tour

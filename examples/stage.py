@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import sys
+import textwrap
 import time
 
 import pygnetic as net
@@ -73,6 +74,7 @@ class Window:
     """
 
     size, title = (640, 480), "pygnetic"
+    has_f3 = True
 
     def __init__(self, player, by_itself=False):
         self.player, self.by_itself, self.running = player, by_itself, True
@@ -88,7 +90,7 @@ class Window:
         for e in pygame.event.get():
             if e.type == pygame.QUIT or (e.type == pygame.KEYDOWN and e.key == pygame.K_ESCAPE):
                 self.running = False
-            elif e.type == pygame.KEYDOWN and e.key == pygame.K_F3:
+            elif e.type == pygame.KEYDOWN and e.key == pygame.K_F3 and self.has_f3:
                 self.graph_shown = not self.graph_shown
             else:
                 self.handle(e)
@@ -103,6 +105,8 @@ class Window:
         self.graph.update()
         if self.graph_shown:
             self.graph.draw(self.screen)
+        if self.link.reason or not self.link.connected:  # else it looks like a game in which nobody moves
+            self.announce(str(self.link.reason or "connecting ..."))
         pygame.display.flip()
 
     def handle(self, e):
@@ -114,9 +118,18 @@ class Window:
     def draw(self):
         """Draw one frame."""
 
-    def write(self, text, x, y, colour=TEXT, corner="topleft", size=22):
-        """Draw a text and return where it ends."""
+    def announce(self, text):
+        """Write across the window."""
+        (width, height), lines = self.size, textwrap.wrap(clean(text, 200), 50)
+        pygame.draw.rect(self.screen, LINE, (0, height // 2 - 40, width, 32 + 28 * len(lines)))
+        for number, line in enumerate(lines):
+            self.write(line, width // 2, height // 2 - 22 + 28 * number, COLOURS[3], "midtop", 28)
+
+    def write(self, text, x, y, colour=TEXT, corner="topleft", size=22, width=math.inf):
+        """Draw a text, at most so wide, and return where it ends."""
         font = self.fonts.get(size) or self.fonts.setdefault(size, pygame.font.Font(None, size))
+        while font.size(text)[0] > width:
+            text = text[:-4] + "..."
         image = font.render(text, True, colour)
         return self.screen.blit(image, image.get_rect(**{corner: (x, y)})).right
 

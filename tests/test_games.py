@@ -31,6 +31,7 @@ class Table:
         self.clients: list[net.Client] = []
         self.players: list[Any] = []
         self.relays: list[Any] = []
+        self.open = True
 
     def join(self, name: str, *args: Any, bot: bool = True, **options: Any) -> Any:
         """Return a player who has sat down."""
@@ -71,9 +72,11 @@ class Table:
         return program
 
     def pump(self) -> None:
-        for part in (*self.clients, *self.relays, self.server):
+        for part in (*self.clients, *self.relays):
             part.update()
-        self.server.tick()
+        if self.open:
+            self.server.update()
+            self.server.tick()
         for player in self.players:
             if player.bot:
                 player.play()
@@ -398,6 +401,23 @@ class Hands:
         monkeypatch.setattr(pygame.mouse, "get_pos", lambda: self.mouse)
         monkeypatch.setattr(pygame.mouse, "get_pressed", lambda: (self.button, False, False))
 
+        self.read: list[str] = []  # what the window has written in its last frame
+
+    def watch(self, window: Any) -> None:
+        """From now on, note what the window writes."""
+        update, write, written = window.update, window.write, []  # type: ignore[var-annotated]
+
+        def noting(text: str, *args: Any, **kwargs: Any) -> Any:
+            written.append(text)
+            return write(text, *args, **kwargs)
+
+        def frame() -> None:
+            written.clear()
+            update()
+            self.read = written[:]
+
+        window.write, window.update = noting, frame
+
     def __getitem__(self, key: int) -> bool:
         return key in self.held
 
@@ -415,34 +435,62 @@ def hands(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hands]:
     pygame.font.quit()
 
 
-def open_window(table: Table, player: Any) -> Any:
+def open_window(table: Table, player: Any, hands: Hands | None = None) -> Any:
     """Return a window of a player; each round of the table is a frame of it."""
     [kind] = [thing for name, thing in table.game.items() if name.endswith("Window")]
     window = kind(player, False)
+    if hands:
+        hands.watch(window)
     table.clients.append(type("Frames", (), {"update": window.update, "close": lambda: None}))
     return window
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_every_window_has_the_net_graph_and_an_end(sit_down: Callable[[str], Table], hands: Hands, name: str) -> None:
+def test_every_window_has_the_net_graph_and_an_end(
+    sit_down: Callable[[str], Table], hands: Hands, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     table = sit_down(name)
     window = open_window(table, table.join("Ada", bot=False))
-    table.until(lambda: window.player.link.messages_received >= 2)
-    corner = [(x, y) for x in range(-300, 0, 7) for y in range(-100, 0, 7)]
+    drawn: list[Any] = []
+    monkeypatch.setattr(window.graph, "draw", lambda *args: drawn.append(args))
 
-    def look() -> list[Any]:
-        width, height = window.size
-        return [tuple(window.screen.get_at((width + x, height + y))) for x, y in corner]
+    def graphs() -> int:
+        """Return how many net graphs the next frame shows."""
+        drawn.clear()
+        window.update()
+        return len(drawn)
 
+    always = name == "lag_lab"  # underneath; a second one above the squares helps nobody
+    assert graphs() == always
     hands.press(hands.pygame.K_F3)
-    table.until(lambda: window.graph_shown)
-    shown = look()
+    assert graphs() == 1
     hands.press(hands.pygame.K_F3)
-    table.until(lambda: not window.graph_shown)
-    table.pump()
-    assert look() != shown
+    assert graphs() == always
     hands.press(hands.pygame.K_ESCAPE)
     table.until(lambda: not window.running)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_every_window_says_that_there_is_no_connection(
+    sit_down: Callable[[str], Table], hands: Hands, name: str
+) -> None:
+    table = sit_down(name)
+    client = net.Client(n_adapter=table.adapter)
+    player = table.game["Player"]("Ada", *table.relay())
+    player.connect(client, (table.relays[-1] if table.relays else table.server).address)
+    window = open_window(table, player, hands)
+    window.update()
+    assert "connecting ..." in hands.read
+    table.clients.append(client)
+    table.until(lambda: hands.read and "connecting ..." not in hands.read)
+    assert player.link.connected
+    table.server.close()
+    table.open = False
+    table.until(lambda: player.link.reason)
+    window.update()
+    assert str(player.link.reason) in hands.read
+    middle = tuple(window.screen.get_at((5, window.size[1] // 2)))
+    assert middle == hands.pygame.Color(table.game["stage"].LINE)
 
 
 def test_the_net_graph_is_of_the_connection_in_use(sit_down: Callable[[str], Table], hands: Hands) -> None:
