@@ -87,9 +87,10 @@ class Player(stage.Player):
         self.tour, self.measured, self.until = list(TOUR), [], 0.0
 
     def net_places(self, message):
-        now, at = time.monotonic(), message.at / 1000
+        now, at = time.monotonic(), int(message.at) / 1000
+        rows = [(stage.clamp(x, 0, SIZE), stage.clamp(y, 0, SIZE)) for x, y in stage.several(SQUARES, message.rows)]
         if not self.told or at > self.told[-1][0]:
-            self.told.append((at, message.rows))
+            self.told.append((at, rows))
             self.ahead.append((now, at - now))
             while self.ahead[0][0] < now - 1:
                 self.ahead.popleft()

@@ -38,6 +38,19 @@ PORTION = 20  # strokes that are sent at once
 ENOUGH = 32 * 1024  # bytes on their way to a guest before it gets more
 
 
+def place(x, y):
+    """Return the nearest point of the board. What are no numbers raises, as in all that comes from outside."""
+    return stage.clamp(x, 0, WIDTH), stage.clamp(y, 0, HEIGHT)
+
+
+def stroke_of(colour, width, points):
+    """Return a stroke as it can be drawn, whatever came from outside."""
+    points = [place(x, y) for x, y in points[:MOST_POINTS]]
+    if not points:
+        raise ValueError("a stroke without a point")
+    return stage.clamp(colour, 0, 7), stage.clamp(width, 1, 40), points
+
+
 class Guest(net.Handler):
     """The server makes one of these for each client."""
 
@@ -52,14 +65,12 @@ class Guest(net.Handler):
             self.server.tell_people()
 
     def net_draw(self, message):
-        points = [(stage.clamp(x, 0, WIDTH), stage.clamp(y, 0, HEIGHT)) for x, y in message.points[:MOST_POINTS]]
-        colour, width = stage.clamp(message.colour, 0, 7), stage.clamp(message.width, 1, 40)
-        if self.name and points and len(self.server.picture) < MOST_STROKES:
-            self.server.picture.append((self.connection.id, colour, width, points))
+        stroke = stroke_of(*message)
+        if self.name and len(self.server.picture) < MOST_STROKES:
+            self.server.picture.append((self.connection.id, *stroke))
 
     def net_pen(self, message):
-        place = stage.clamp(message.x, 0, WIDTH), stage.clamp(message.y, 0, HEIGHT)
-        self.pen = (self.connection.id, *place, stage.clamp(message.colour, 0, 7))
+        self.pen = (self.connection.id, *place(message.x, message.y), stage.clamp(message.colour, 0, 7))
 
     def net_wipe(self, message):
         if self.name:
@@ -116,11 +127,12 @@ class Player(stage.Player):
         self.connection.net_join(self.name)
 
     def net_you(self, message):
-        self.me, self.colour = message.id, message.id % 8
+        self.me = int(message.id)
+        self.colour = self.me % 8
 
     def net_strokes(self, message):
-        for who, colour, width, points in message.rows:
-            self.picture.append((who, colour % 8, width, points))
+        for who, *row in message.rows:
+            self.picture.append((who, *stroke_of(*row)))
             if who == self.me and self.unconfirmed:
                 del self.unconfirmed[0]
 
@@ -130,10 +142,11 @@ class Player(stage.Player):
         self.wipes += 1
 
     def net_people(self, message):
-        self.people = {i: stage.clean(name) for i, name in message.rows}
+        self.people = {int(i): stage.clean(name) for i, name in message.rows}
 
     def net_pens(self, message):
-        self.pens = [(i, x, y, colour % 8) for i, x, y, colour in message.rows if i != self.me]
+        rows = [(int(i), *place(x, y), stage.clamp(colour, 0, 7)) for i, x, y, colour in message.rows]
+        self.pens = [row for row in rows if row[0] != self.me]
 
     def stroke(self, width, points):
         """Draw: we see it at once, the others when the server has it."""

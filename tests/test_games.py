@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import runpy
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,7 +40,7 @@ class Table:
     def join(self, name: str, *args: Any, bot: bool = True, **options: Any) -> Any:
         """Return a player who has sat down."""
         seen = self.seen()
-        client = net.Client(n_adapter=self.adapter)
+        client = self.game["stage"].Client(n_adapter=self.adapter)
         player = self.game["Player"](name, *self.relay(), *args, **options)
         player.connect(client, self.relays[-1].address if self.relays else self.server.address)
         self.clients.append(client)
@@ -78,6 +82,7 @@ class Table:
             self.server.update()
             self.server.tick()
         for player in self.players:
+            player.update()
             if player.bot:
                 player.play()
 
@@ -111,6 +116,18 @@ def sit_down(wire_name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 def kill(program: Program) -> None:
     program.process.kill()
     program.process.wait()
+
+
+def told(player: Any) -> list[str]:
+    """Return a list that gets each text which the player is told from now on: the next one may come at once."""
+    texts: list[str] = []
+
+    class Notes(net.Handler):
+        def on_receive(self, message: Any) -> None:
+            texts.extend([message.text] if hasattr(message, "text") else [])
+
+    player.link.add_handler(Notes())
+    return texts
 
 
 # -- to the end
@@ -180,13 +197,16 @@ def test_a_slow_guest_gets_a_big_picture_in_portions(sit_down: Callable[[str], T
 def test_reversi_to_the_end(sit_down: Callable[[str], Table]) -> None:
     table = sit_down("reversi")
     ada, blaise, clara = (table.join(name) for name in NAMES[:3])
+    texts = told(clara)
     table.until(lambda: table.server.games and clara.turn == 0)
     assert clara.squares == ada.squares == blaise.squares == table.server.squares
     black, white = clara.squares.count(1), clara.squares.count(2)
     assert clara.text == (f"{'Ada' if black > white else 'Blaise'} wins {max(black, white)}:{min(black, white)}" if
                           black != white else "a draw")  # fmt: skip
     assert (ada.side, blaise.side, clara.side, clara.watching) == (1, 2, 0, 1)
-    table.until(lambda: clara.text == "a new game")
+    assert ada.done and blaise.done and not clara.done
+    table.until(lambda: "a new game" in texts)
+    table.until(lambda: texts[-1] == "")  # it said so, and the game went on
 
 
 def test_lag_lab_to_the_end(sit_down: Callable[[str], Table], capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,13 +249,14 @@ def test_reversi_goes_on_when_a_player_is_killed(sit_down: Callable[[str], Table
     victim = table.victim(run)
     key = table.until(lambda: table.server.chairs[0].key)
     ada, watcher = table.join("Ada"), table.join("Blaise")
+    texts = told(watcher)
     table.until(lambda: watcher.squares.count(0) < 56)
     kill(victim)
     position = list(table.server.squares)
     assert victim.wait_for("--key ([0-9a-f]+)")[1] == key, "it was told"
     # it comes back before the server knows (UDP), or after (TCP); the game waited
     back = table.join("Victim", key)
-    table.until(lambda: watcher.text == "Victim is back" and back.side == 1)
+    table.until(lambda: "Victim is back" in texts and back.side == 1)
     assert table.server.squares.count(0) >= position.count(0) - 4
     table.until(lambda: table.server.games)
     assert watcher.names == ["Victim", "Ada"] and watcher.side == 0 and ada.side == 2
@@ -245,12 +266,29 @@ def test_reversi_gives_the_seat_away_when_nobody_comes_back(sit_down: Callable[[
     table = sit_down("reversi")
     ada, _, clara = (table.join(name) for name in NAMES[:3])
     table.until(lambda: clara.squares.count(0) < 56)
+    texts, key = told(clara), ada.key
     table.leave(ada)
-    table.until(lambda: "the seat is kept" in clara.text)
+    table.until(lambda: "Ada left; the seat is kept for 30 s" in texts)
     assert clara.away == [True, False]
     table.until(lambda: clara.side == 1)
     assert clara.names == ["Clara", "Blaise"]
+    late = table.join("Ada", key, bot=False)
+    late.side = 1  # as it was before its connection broke
+    table.until(lambda: "Ada joined" in texts and late.names[0])
+    assert (late.side, late.key) == (0, ""), "it is told that it has no seat any more"
+    assert not late.can_move()
     table.until(lambda: table.server.games)
+
+
+def test_reversi_tells_what_happened_until_the_next_move(sit_down: Callable[[str], Table]) -> None:
+    table = sit_down("reversi")
+    ada, blaise = table.join("Ada", bot=False), table.join("Blaise", bot=False)
+    table.until(lambda: ada.text == "Blaise joined" and ada.can_move())
+    ada.link.net_move(19)
+    table.until(lambda: blaise.can_move())
+    assert blaise.text == ""
+    clara = table.join("Clara", bot=False)
+    table.until(lambda: blaise.text == "Clara joined" == clara.text)
 
 
 def test_reversi_player_whose_connection_broke_comes_back(sit_down: Callable[[str], Table], wire_name: str) -> None:
@@ -263,6 +301,55 @@ def test_reversi_player_whose_connection_broke_comes_back(sit_down: Callable[[st
     assert ada.key == key
     table.until(lambda: table.server.games)
     assert blaise.names == ["Ada", "Blaise"]
+
+
+def test_reversi_does_not_hammer_at_a_server_that_breaks_each_connection(
+    sit_down: Callable[[str], Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = sit_down("reversi")
+    ada = table.join("Ada", bot=False)
+    attempts: list[float] = []
+    connect = ada.connect
+    monkeypatch.setattr(ada, "connect", lambda *args: attempts.append(time.monotonic()) or connect(*args))
+    for number in range(2):  # each time it had been welcome
+        table.until(lambda: ada.key and ada.link.messages_received)
+        broke, old = time.monotonic(), ada.link
+        old._peer.abort()
+        table.until(lambda o=old: ada.link is not o)
+        assert len(attempts) == number + 1
+        assert attempts[-1] - broke >= 1
+    table.until(lambda: ada.link.connected)
+
+
+def test_reversi_gives_up_where_it_was_never_welcome(sit_down: Callable[[str], Table]) -> None:
+    table = sit_down("reversi")
+    with socket.create_server((LOCAL, 0)) as listener:
+        listener.setblocking(False)
+        player, accepted = table.game["Player"]("Ada"), 0
+        with table.game["stage"].Client(n_adapter="socket") as client:
+            player.connect(client, listener.getsockname())
+            patience = time.monotonic() + 1.5
+            while time.monotonic() < patience:
+                client.update(10)
+                player.update()
+                with contextlib.suppress(BlockingIOError):
+                    listener.accept()[0].close()
+                    accepted += 1
+    assert player.link.reason
+    assert accepted == 1
+
+
+@pytest.mark.parametrize("name", ["pong", "reversi"])
+def test_a_bot_goes_home_after_its_match(sit_down: Callable[[str], Table], run: Run, name: str) -> None:
+    table = sit_down(name)
+    program = table.victim(run)
+    table.join("Ada")
+    if name == "reversi":  # to make it short: there is one move left
+        table.server.squares, table.server.turn = [0, 2] + [1] * 62, 1
+        table.server.tell()
+    table.until(lambda: program.process.poll() is not None)
+    assert program.end() == 0, program.output
+    assert table.server.games if name == "reversi" else table.server.matches
 
 
 def test_lag_lab_goes_on_when_a_player_is_killed(sit_down: Callable[[str], Table], run: Run) -> None:
@@ -326,6 +413,9 @@ def test_nonsense_does_not_stop_a_server(
     table.until(lambda: len(table.server.connections()) == 1)
     table.until(lambda: player.link.messages_received > 3)
     assert player.link.connected
+    said = capsys.readouterr().err
+    assert "Traceback" in said and "in net_" in said, "whoever wrote the handler sees where it raised"
+    assert said.count("is it a bug of yours?") == said.count("Traceback")
 
 
 def test_the_relay_rests_when_those_it_stood_between_are_gone() -> None:
@@ -421,6 +511,11 @@ class Hands:
     def __getitem__(self, key: int) -> bool:
         return key in self.held
 
+    def click(self, x: int, y: int) -> None:
+        """Press and let go, so fast that no frame sees the button down."""
+        for kind in (self.pygame.MOUSEBUTTONDOWN, self.pygame.MOUSEBUTTONUP):
+            self.pygame.event.post(self.pygame.event.Event(kind, pos=(x, y), button=1))
+
     def press(self, key: int, text: str = "") -> None:
         self.pygame.event.post(self.pygame.event.Event(self.pygame.KEYDOWN, key=key, unicode=text))
 
@@ -475,7 +570,7 @@ def test_every_window_says_that_there_is_no_connection(
     sit_down: Callable[[str], Table], hands: Hands, name: str
 ) -> None:
     table = sit_down(name)
-    client = net.Client(n_adapter=table.adapter)
+    client = table.game["stage"].Client(n_adapter=table.adapter)
     player = table.game["Player"]("Ada", *table.relay())
     player.connect(client, (table.relays[-1] if table.relays else table.server).address)
     window = open_window(table, player, hands)
@@ -491,6 +586,73 @@ def test_every_window_says_that_there_is_no_connection(
     assert str(player.link.reason) in hands.read
     middle = tuple(window.screen.get_at((5, window.size[1] // 2)))
     assert middle == hands.pygame.Color(table.game["stage"].LINE)
+
+
+SENSIBLE: dict[str, dict[str, list[Any]]] = {  # what a server says
+    "pong": {"you": [0], "match": [["Ada", "Blaise"], [1, 2], ["Clara"], "hi"], "state": [1, 2, [3, 4]]},
+    "whiteboard": {
+        "you": [1],
+        "strokes": [[[1, 2, 3, [[4, 5]]]]],
+        "people": [[[1, "Ada"], [2, "Blaise"]]],
+        "pens": [[[2, 3, 4, 5]]],
+    },
+    "reversi": {"seat": [1, "key"], "board": [[0] * 64, 1, -1, ["Ada", "Blaise"], [False, False], 0, "hi"]},
+    "lag_lab": {"places": [1000, [[1, 2], [3, 4], [5, 6]]]},
+}
+NONSENSE: list[Any] = [
+    *(None, -(2**63), 2**63, 1e300, "", "\0\x1b[2J", "x" * 300, {"a": 1}, [], [[]], [[1]], [[1, 2]], [1, 2], [1, 2, 3]),
+    *([["a", "b"]], [[1, [], 2, 3]], [[1, 2, 3, []]], [{}, {}], [None] * 3, ["\0", "\0\n"], [[2, "\0\n"]]),
+    *([[1, 9, -9, [[1, 2]]]], [[1, 2, 3, [["a", 2]]]], [[-(2**62), 1, 2, 99]], [1e300, -1e300], [[1e300, -1e300]] * 3),
+    *([1] * 65, [9] * 64, [-1] * 64, ["a"] * 64),
+]
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_nonsense_does_not_stop_a_window(
+    sit_down: Callable[[str], Table], hands: Hands, name: str, wire_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = sit_down(name)
+    client = table.game["stage"].Client(n_adapter=wire_name)
+    table.clients.append(client)
+    relay = [SimpleNamespace(delay=0, loss=0)] if name == "lag_lab" else []
+    player = table.game["Player"]("Ada", *relay)
+    factory = net.message.message_factory
+    with net.Server(LOCAL, 0, n_adapter=wire_name, handler=net.Handler) as server:
+
+        def connect() -> None:
+            player.connect(client, server.address)
+            table.until(lambda: server.update() or player.link.connected)
+
+        def say(kind: str, fields: list[Any]) -> None:
+            """Let the server say it, and the player hear it; the window shows what comes of it."""
+            before, tries = player.link.messages_received, itertools.count()
+
+            def heard() -> bool:
+                if next(tries) % 500 == 0:  # and again, since some of it is sent unreliably
+                    server.connections()[-1].send(factory.get_by_name(kind), *fields)
+                server.update()
+                return player.link.reason or player.link.messages_received > before
+
+            table.until(heard)
+            player.play()
+            window.update()
+
+        connect()
+        window = open_window(table, player, hands)
+        table.clients.pop()
+        left = 0
+        for kind, sensible in SENSIBLE[name].items():
+            for number in range(len(sensible)):
+                for value in NONSENSE:
+                    say(kind, [*sensible[:number], value, *sensible[number + 1 :]])
+                    if player.link.reason:
+                        assert "CLOSED: that message made no sense" in hands.read
+                        left += 1
+                        connect()
+                say(kind, sensible)
+                assert player.link.connected
+    assert left >= len(NONSENSE) / 2
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_the_net_graph_is_of_the_connection_in_use(sit_down: Callable[[str], Table], hands: Hands) -> None:
@@ -562,13 +724,37 @@ def test_reversi_by_hand(sit_down: Callable[[str], Table], hands: Hands) -> None
     ada, blaise = table.join("Ada", bot=False), table.join("Blaise", bot=False)
     open_window(table, ada)
     table.until(lambda: ada.can_move())
-    hands.button, hands.mouse = True, (3 * 60 + 30, 2 * 60 + 30)  # square 19
+    hands.click(3 * 60 + 30, 2 * 60 + 30)  # square 19
     table.until(lambda: blaise.can_move())
     assert (blaise.squares[19], blaise.squares[27], blaise.last) == (1, 1, 19)
-    hands.mouse = (4 * 60 + 30, 2 * 60 + 30)  # would be good for white, and it is white's turn
+    hands.click(4 * 60 + 30, 2 * 60 + 30)  # would be good for white, and it is white's turn
     for _ in range(5):
         table.pump()
     assert table.server.squares[20] == 0
+
+
+def test_reversi_writes_nothing_over_the_edge(sit_down: Callable[[str], Table], hands: Hands) -> None:
+    table = sit_down("reversi")
+    ada, tom = table.join("Wide WWWWWWW", bot=False), table.join("Tom Bombadil", bot=False)
+    window = open_window(table, ada)
+    edges: list[int] = []
+    write = window.write
+    window.write = lambda *args, **options: edges.append(write(*args, **options))
+    table.leave(tom)
+    table.until(lambda: ada.text == "Tom Bombadil left; the seat is kept for 30 s")
+    ada.text = "Tom Bombadil did not come back"
+    edges.clear()
+    window.update()
+    # the surface cuts what is over its edge, so its last column tells nothing; a text that reached it was cut
+    assert edges and max(edges) < window.size[0] - 2
+
+
+def test_a_window_shortens_what_is_too_wide(sit_down: Callable[[str], Table], hands: Hands) -> None:
+    table = sit_down("reversi")
+    window = open_window(table, table.join("Ada", bot=False))
+    narrow = window.write("WWWWWWWWWWWW", 10, 10, width=100)
+    assert 60 < narrow - 10 <= 100
+    assert window.write("short", 10, 10, width=100) == window.write("short", 10, 10)
 
 
 def test_lag_lab_by_hand(sit_down: Callable[[str], Table], hands: Hands) -> None:
