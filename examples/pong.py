@@ -203,11 +203,11 @@ class PongWindow(stage.Window):
         pygame.draw.rect(self.screen, stage.DARK, (0, HEIGHT, WIDTH, 80))
         for side, (x, corner) in enumerate(((16, "topleft"), (WIDTH - 16, "topright"))):
             name, colour = player.names[side], stage.COLOURS[side] if player.names[side] else stage.FAINT
-            self.write(name or "(free)", x, HEIGHT + 14, colour, corner, 28, width=160)
+            self.write(name or "(free)", x, HEIGHT + 14, colour, corner, 28, width=150)
         waiting = f"waiting: {', '.join(player.waiting)}" if player.waiting else "nobody waits"
         self.write(waiting, 16, HEIGHT + 50, stage.FAINT, width=WIDTH - 200)
         self.write(f"round trip {player.link.rtt:.1f} ms", WIDTH - 16, HEIGHT + 50, stage.FAINT, "topright")
-        self.write(player.text, WIDTH // 2, HEIGHT + 18, stage.TEXT, "midtop", width=WIDTH - 360)
+        self.write(player.text, WIDTH // 2, HEIGHT + 18, stage.TEXT, "midtop", width=WIDTH - 350)
 
 
 def main(argv=None):

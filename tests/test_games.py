@@ -162,7 +162,7 @@ def test_whiteboard_to_the_end(sit_down: Callable[[str], Table]) -> None:
     table.until(lambda: all(player.wipes and not player.picture for player in everybody))
     late.stroke(4, [(1, 2), (3, 4)])
     assert late.unconfirmed
-    table.until(lambda: all(player.picture == [(late.me, late.colour, 4, [[1, 2], [3, 4]])] for player in everybody))
+    table.until(lambda: all(player.picture == [(late.me, late.colour, 4, [(1, 2), (3, 4)])] for player in everybody))
     assert not late.unconfirmed
 
 
@@ -710,13 +710,55 @@ def test_whiteboard_by_hand(sit_down: Callable[[str], Table], hands: Hands) -> N
         table.pump()
     hands.button = False
     table.until(lambda: len(blaise.picture) == 3 and not ada.unconfirmed)
-    assert blaise.picture[-1] == (ada.me, 2, 6, [[120, 100], [130, 100]])
+    assert blaise.picture[-1] == (ada.me, 2, 6, [(120, 100), (130, 100)])
     table.pump()
     assert window.screen.get_at((125, 101))[:3] == hands.pygame.Color(table.game["stage"].COLOURS[2])[:3]
+    hands.mouse, hands.button = (24 + 32 * 6, 500), True  # a click on a colour is no stroke
+    hands.click(*hands.mouse)
+    table.until(lambda: ada.colour == 6)
+    table.pump()
+    hands.mouse, hands.button = (650, 505), False
+    hands.click(650, 505)  # where no colour is
+    table.until(lambda: blaise.pens == [(ada.me, 650, 480, 6)])
+    assert ada.colour == 6 and len(ada.picture) == 3 and not ada.unconfirmed
     hands.press(hands.pygame.K_DELETE)
     table.until(lambda: not blaise.picture)
     table.pump()
     assert window.screen.get_at((115, 101))[:3] == hands.pygame.Color(table.game["stage"].BACKGROUND)[:3]
+
+
+def test_a_full_whiteboard_says_so(
+    sit_down: Callable[[str], Table], hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = sit_down("whiteboard")
+    monkeypatch.setitem(table.game["Guest"].net_draw.__globals__, "MOST_ALL", 100)
+    ada, blaise = table.join("Ada", bot=False), table.join("Blaise", bot=False)
+    open_window(table, blaise, hands)
+    table.until(lambda: ada.me is not None and "2 here, 0 strokes" in hands.read)
+    for number in range(60):
+        ada.stroke(4, [(number, 1), (number, 2)])
+    assert len(ada.unconfirmed) == 60
+    table.until(lambda: "2 here, the board is full; Delete wipes it" in hands.read)
+    table.until(lambda: len(ada.picture) == 50 and not ada.unconfirmed)
+    assert table.server.picture == ada.picture
+    hands.press(hands.pygame.K_DELETE)
+    table.until(lambda: ada.wipes)
+    ada.stroke(4, [(1, 2)])
+    table.until(lambda: "2 here, 1 strokes" in hands.read)
+
+
+def test_one_guest_cannot_fill_the_whiteboard(sit_down: Callable[[str], Table], hands: Hands) -> None:
+    table = sit_down("whiteboard")
+    vandal, ada = table.join("Vandal", bot=False), table.join("Ada", bot=False)
+    open_window(table, vandal, hands)
+    table.until(lambda: vandal.me is not None and ada.me is not None)
+    line = [(number, number) for number in range(100)]
+    table.until(lambda: [vandal.stroke(4, line) for _ in range(5)] and vandal.link.reason)
+    assert "KICKED: nobody draws so fast" in hands.read
+    assert sum(len(points) for *_, points in table.server.picture) < 10_000
+    ada.stroke(4, line)
+    table.until(lambda: ada.picture and ada.picture[-1][0] == ada.me)
+    table.until(lambda: ada.people == {ada.me: "Ada"})
 
 
 def test_reversi_by_hand(sit_down: Callable[[str], Table], hands: Hands) -> None:
@@ -733,20 +775,47 @@ def test_reversi_by_hand(sit_down: Callable[[str], Table], hands: Hands) -> None
     assert table.server.squares[20] == 0
 
 
-def test_reversi_writes_nothing_over_the_edge(sit_down: Callable[[str], Table], hands: Hands) -> None:
-    table = sit_down("reversi")
-    ada, tom = table.join("Wide WWWWWWW", bot=False), table.join("Tom Bombadil", bot=False)
+@pytest.mark.parametrize("name", ["pong", "reversi", "lag_lab"])
+def test_no_text_runs_into_another_or_over_the_edge(
+    sit_down: Callable[[str], Table], hands: Hands, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = sit_down(name)
+    ada, tom = table.join("WWWWWWWWWWWW", bot=False), table.join("Tom Bombadil", bot=False)
     window = open_window(table, ada)
-    edges: list[int] = []
+    texts: list[tuple[str, Any]] = []
+
+    def noting(text: str, x: int, y: int, colour: str = "", corner: str = "topleft", size: int = 22, **_: Any) -> int:
+        right = write(text, x, y, colour or "white", corner, size, **_)
+        box = hands.pygame.font.Font(None, size).render(text, True, "white").get_rect(**{corner: (x, y)})
+        if box.width > (most := _.get("width", box.width)):
+            box.width = most
+            setattr(box, corner, (x, y))
+        texts.append((text, box))
+        return right
+
     write = window.write
-    window.write = lambda *args, **options: edges.append(write(*args, **options))
-    table.leave(tom)
-    table.until(lambda: ada.text == "Tom Bombadil left; the seat is kept for 30 s")
-    ada.text = "Tom Bombadil did not come back"
-    edges.clear()
+    monkeypatch.setattr(window, "write", noting)
+    if name == "lag_lab":
+        ada.set(60, 500, 50)  # the widest that can be set
+        for trail in ada.trails:
+            trail.extend([[(0, 0)] * 3, [(300, 300)] * 3])
+    elif name == "pong":
+        for _ in range(12):
+            table.join("Goldberry Bb", bot=False)
+        table.until(lambda: len(ada.waiting) == 12)
+        ada.text = "Tom Bombadil beats Goldberry Bb 5:4"
+    else:
+        table.leave(tom)
+        table.until(lambda: ada.text == "Tom Bombadil left; the seat is kept for 30 s")
+    texts.clear()
     window.update()
-    # the surface cuts what is over its edge, so its last column tells nothing; a text that reached it was cut
-    assert edges and max(edges) < window.size[0] - 2
+    apart = [(text, box.inflate(8, 0)) for text, box in texts if text]
+    assert len(apart) > 5
+    for number, (text, box) in enumerate(apart):
+        assert window.screen.get_rect().contains(box), text
+        assert [other for other, there in apart[number + 1 :] if box.colliderect(there)] == [], text
+    if name == "reversi":
+        assert {"Tom Bombadil", "2 discs, away"} <= {text for text, _ in apart}
 
 
 def test_a_window_shortens_what_is_too_wide(sit_down: Callable[[str], Table], hands: Hands) -> None:
