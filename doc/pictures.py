@@ -22,7 +22,7 @@ GAMES = {
     "pong": "--bots=3 --seconds=17",
     "whiteboard": "--bots=4 --seconds=3",
     "reversi": "--bots=3 --seconds=9",
-    "lag_lab": "--delay=60 --loss=10 --rate=10 --seconds=32",
+    "lag_lab": "--delay=60 --loss=10 --rate=10 --seconds=85",
 }
 
 

@@ -3,8 +3,7 @@
 Run plainly it starts a server, three bots, and a window for you; friends join with --join and your address.
 Without a screen it plays by itself for ten seconds. In the end it prints a summary.
 
-Keys: arrows or WASD steer; Enter begins a line of chat and sends it; Escape leaves the line, or the game; F3 shows the
-net graph.
+Keys: arrows or WASD steer; Enter begins and sends a line of chat; Escape leaves the line or the game; F3: net graph.
 
 It shows a server that decides everything and that nobody's nonsense can stop; what must arrive (joins, scores, chat)
 and what is soon replaced by something newer (inputs, positions); handlers in the server and the bots, pygame events
@@ -19,6 +18,7 @@ import os
 import random
 import sys
 import time
+import traceback
 from collections import deque
 
 import pygnetic as net
@@ -52,15 +52,14 @@ def clamp(value, low, high):
     return max(low, min(high, int(value)))
 
 
-def somewhere():
-    """Return a place in the field."""
+def somewhere():  # in the field
     return random.randrange(SIZE, WIDTH - SIZE), random.randrange(SIZE, HEIGHT - SIZE)
 
 
 # -- the server: it alone moves players and gives points
 
 
-class Player(net.Handler):
+class Guest(net.Handler):
     """The server makes one of these for each client."""
 
     name = ""  # until the client joins
@@ -87,7 +86,7 @@ class Player(net.Handler):
 
 
 class ArenaServer(net.Server):
-    handler = Player
+    handler = Guest
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -121,8 +120,9 @@ class ArenaServer(net.Server):
             self.broadcast(coins, self.coins)
 
     def handle_error(self, connection, error):
-        # One of our handlers raised: that client sent what ours never send. It goes, the game goes on.
-        print("thrown out:", connection, repr(error), file=sys.stderr)
+        # One of our handlers raised. Most likely that client sent what ours never send: it goes, the game goes on.
+        traceback.print_exception(error)
+        print("disconnected:", connection, "- or is it a bug of yours? See above.", file=sys.stderr)
         connection.disconnect(reason="that message made no sense")
 
 

@@ -30,14 +30,20 @@ class Relay:
     kind = socket.SOCK_DGRAM
 
     def __init__(self, target=("127.0.0.1", 0)):
-        self.target, self.delay, self.loss = target, 0.0, 0.0  # seconds each way, and 0.0 to 1.0
-        self.socket = self.new_socket()
+        self.delay, self.loss = 0.0, 0.0  # seconds each way, and 0.0 to 1.0
+        self.socket = self.new_socket(socket.AF_INET)
         self.socket.bind(("127.0.0.1", 0))
         self.address = self.socket.getsockname()
         self.sockets = [self.socket]
+        self.lead_to(*target)
 
-    def new_socket(self):
-        made = socket.socket(socket.AF_INET, self.kind)
+    def lead_to(self, host, port):
+        """Look up where the server is, once; a name that has both kinds of address means the IPv4 one."""
+        found = socket.getaddrinfo(host, port, type=self.kind)
+        self.family, _, _, _, self.target = min(found, key=lambda one: one[0] != socket.AF_INET)
+
+    def new_socket(self, family):
+        made = socket.socket(family, self.kind)
         made.setblocking(False)
         return made
 
@@ -73,8 +79,8 @@ class UdpRelay(Relay):
     def take(self, now):
         for packet, client in self.read(self.socket):
             if client not in self.flows:
-                self.flows[client] = self.new_socket()
-                self.flows[client].bind(("127.0.0.1", 0))
+                self.flows[client] = self.new_socket(self.family)
+                self.flows[client].bind(("", 0))  # at any address: from 127.0.0.1 no way leads to other machines
                 self.sockets.append(self.flows[client])
             self.put(now, packet, self.flows[client], self.target)
         for client, flow in self.flows.items():
@@ -111,7 +117,7 @@ class TcpRelay(Relay):
     def take(self, now):
         with contextlib.suppress(BlockingIOError):
             while True:
-                client, server = self.socket.accept()[0], self.new_socket()
+                client, server = self.socket.accept()[0], self.new_socket(self.family)
                 client.setblocking(False)
                 server.connect_ex(self.target)  # goes on by itself
                 for one in (client, server):
@@ -169,3 +175,5 @@ if __name__ == "__main__":
         main(*sys.argv[1:])
     except KeyboardInterrupt:
         print("bye")
+    except OSError as error:  # the host is unknown
+        sys.exit(str(error))

@@ -3,7 +3,8 @@
 Run plainly it is a server, a relay that spoils the network, and a window: at the left what the last message said, at
 the right what a game should make of it, below the net graph. The dots are where a square was in the last 40 frames.
 
-Keys: up and down change how often the server sends, right and left the delay, + and - the loss; Escape ends.
+Keys: up and down change how often the server sends, right and left the delay, + and - the loss; Escape ends. Delay and
+loss are each way; the net graph's are of the round trip: 10 % lost on the way and 10 % on the way back are 19 %.
 
 What to look at: each message carries the server's time (Guest.send), so who gets it knows when the squares were there,
 whatever the network did. Player.smooth draws a moment so old that messages from both sides of it have come, and goes
@@ -87,9 +88,10 @@ class Player(stage.Player):
         self.tour, self.measured, self.until = list(TOUR), [], 0.0
 
     def net_places(self, message):
-        now, at = time.monotonic(), message.at / 1000
+        now, at = time.monotonic(), int(message.at) / 1000
+        rows = [(stage.clamp(x, 0, SIZE), stage.clamp(y, 0, SIZE)) for x, y in stage.several(SQUARES, message.rows)]
         if not self.told or at > self.told[-1][0]:
-            self.told.append((at, message.rows))
+            self.told.append((at, rows))
             self.ahead.append((now, at - now))
             while self.ahead[0][0] < now - 1:
                 self.ahead.popleft()
@@ -131,7 +133,7 @@ class Player(stage.Player):
         if self.until and now >= self.until:
             self.measured.append((*self.tour.pop(0), *map(longest_step, self.trails)))
             rate, delay, loss, raw, smooth = self.measured[-1]
-            print(f"{rate:2} a second, {delay:2} ms, {loss:2} % lost: a square jumps", end=" ")
+            print(f"{rate:2} a second, {delay:2} ms and {loss:2} % lost each way: a square jumps", end=" ")
             print(f"{raw:5.1f} pixels raw, {smooth:5.1f} interpolated", flush=True)
         if not self.tour:
             self.done = True
@@ -147,6 +149,7 @@ def longest_step(trail):
 
 class LabWindow(stage.Window):
     size, title = (2 * SIZE + 3 * GAP, SIZE + GAP + TEXT + GRAPH), "pygnetic lag lab"
+    has_f3 = False  # its net graph is always there
 
     def __init__(self, player, by_itself):
         super().__init__(player)  # it goes on without anybody, and without a tour
@@ -168,7 +171,7 @@ class LabWindow(stage.Window):
             left = GAP + number * (SIZE + GAP)
             pygame.draw.rect(self.screen, stage.DARK, (left, GAP, SIZE, SIZE))
             self.write(name, left + 10, GAP + 8, stage.FAINT)
-            step = f"longest step {longest_step(trail):.1f} pixels"
+            step = f"longest step {longest_step(trail):.1f} px"
             self.write(step, left + SIZE - 10, GAP + 8, stage.FAINT, "topright")
             for rows in trail:
                 for square, (x, y) in enumerate(rows):
@@ -179,8 +182,8 @@ class LabWindow(stage.Window):
         y = GAP + SIZE + 14
         for x, setting, keys in (
             (GAP, f"{player.rate} a second", "up, down"),
-            (220, f"{player.relay.delay * 1000:.0f} ms each way", "right, left"),
-            (470, f"{player.relay.loss:.0%} lost", "+, -"),
+            (208, f"{player.relay.delay * 1000:.0f} ms each way", "right, left"),
+            (443, f"{player.relay.loss:.0%} lost each way", "+, -"),
         ):
             end = self.write(setting, x, y, size=26)
             self.write(keys, end + 10, y + 3, stage.FAINT, size=20)
@@ -195,7 +198,7 @@ def main(argv=None):
     parser = stage.parser(__doc__)
     parser.add_argument("--rate", type=int, choices=RATES, default=20, help="how often the server sends, a second")
     parser.add_argument("--delay", type=int, default=0, metavar="MS", help="of the network, each way")
-    parser.add_argument("--loss", type=int, default=0, metavar="PERCENT", help="of the network")
+    parser.add_argument("--loss", type=int, default=0, metavar="PERCENT", help="of the network, each way")
     args = parser.parse_args(argv)
     # the relay must know which it is
     args.adapter = args.adapter or ("enet" if importlib.util.find_spec("enet") else "socket")

@@ -114,11 +114,11 @@ class PongServer(stage.Server):
 
     def score(self, winner):
         self.points[winner] += 1
-        text = ""
         if self.points[winner] == GOAL:
             loser = self.sides[1 - winner]
             text = f"{self.sides[winner].name} beats {loser.name} {GOAL}:{self.points[1 - winner]}"
             print(text, flush=True)
+            self.seat(text)  # with the points of the end, before they begin anew
             self.matches += 1
             self.points = [0, 0]
             if self.waiting:  # the winner stays
@@ -126,7 +126,7 @@ class PongServer(stage.Server):
                 self.waiting.append(loser)
                 loser.connection.net_you(-1)
         self.serve(1 if winner else -1)
-        self.seat(text)
+        self.seat("")
 
 
 class Player(stage.Player):
@@ -146,19 +146,21 @@ class Player(stage.Player):
         self.side = stage.clamp(message.side, -1, 1)
 
     def net_match(self, message):
-        self.names, self.waiting = [stage.clean(name) for name in message.names], message.waiting
-        self.points = [int(points) for points in message.points]
+        self.names = [stage.clean(name) for name in stage.several(2, message.names)]
+        self.points = [stage.clamp(points, 0, GOAL) for points in stage.several(2, message.points)]
+        self.waiting = [stage.clean(name) for name in message.waiting]
+        self.done = self.done or (self.side >= 0 and GOAL in self.points)  # a match of ours has ended
         self.text = stage.clean(message.text, 60) or self.text
         self.aim = random.randint(-SLOPPY, SLOPPY)
 
     def net_state(self, message):
-        x, y = message.x, message.y
+        x, y = stage.clamp(message.x, 0, WIDTH), stage.clamp(message.y, 0, HEIGHT)
         if abs(x - self.ball[0]) > 5 and (x > WIDTH / 2) != (self.ball[0] > WIDTH / 2):
             self.aim = random.randint(-SLOPPY, SLOPPY)
-        self.ball, self.paddles = (x, y), message.paddles
+        self.ball, self.paddles = (x, y), [stage.clamp(y, 0, HEIGHT) for y in stage.several(2, message.paddles)]
         if self.side >= 0:
             # The server is right, but what it says is old by a round trip: only a big difference is put right at once.
-            wrong = message.paddles[self.side] - self.mine
+            wrong = self.paddles[self.side] - self.mine
             self.mine += wrong if abs(wrong) > 2 * PADDLE else wrong / 4 if not self.dy else 0
 
     def steer(self, dy):
@@ -200,12 +202,12 @@ class PongWindow(stage.Window):
 
         pygame.draw.rect(self.screen, stage.DARK, (0, HEIGHT, WIDTH, 80))
         for side, (x, corner) in enumerate(((16, "topleft"), (WIDTH - 16, "topright"))):
-            name = player.names[side] or "(free)"
-            self.write(name, x, HEIGHT + 14, stage.COLOURS[side] if player.names[side] else stage.FAINT, corner, 28)
-        waiting = ", ".join(stage.clean(name) for name in player.waiting)
-        self.write(f"waiting: {waiting}" if waiting else "nobody waits", 16, HEIGHT + 50, stage.FAINT)
+            name, colour = player.names[side], stage.COLOURS[side] if player.names[side] else stage.FAINT
+            self.write(name or "(free)", x, HEIGHT + 14, colour, corner, 28, width=150)
+        waiting = f"waiting: {', '.join(player.waiting)}" if player.waiting else "nobody waits"
+        self.write(waiting, 16, HEIGHT + 50, stage.FAINT, width=WIDTH - 200)
         self.write(f"round trip {player.link.rtt:.1f} ms", WIDTH - 16, HEIGHT + 50, stage.FAINT, "topright")
-        self.write(player.text, WIDTH // 2, HEIGHT + 18, stage.TEXT, "midtop")
+        self.write(player.text, WIDTH // 2, HEIGHT + 18, stage.TEXT, "midtop", width=WIDTH - 350)
 
 
 def main(argv=None):

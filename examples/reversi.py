@@ -13,18 +13,19 @@ empties the chair (Guest.on_disconnect), and whoever has the key sits down again
 import contextlib
 import secrets
 import sys
+import textwrap
+import time
 
 import stage
 
 import pygnetic as net
-from pygnetic.errors import DisconnectReason
 
 with contextlib.suppress(ImportError):
     import pygame
 
 # The messages. Server and clients must register the same ones, in the same order; here it is the same file.
 join = net.register("join", ("name", "key"))  # from a client; the key is "", or what it got for its seat
-seat = net.register("seat", ("side", "key"))  # from the server: 1 plays black, 2 white
+seat = net.register("seat", ("side", "key"))  # from the server: 1 plays black, 2 white, 0 watches
 move = net.register("move", ("square",))  # from a client: 0 is the corner above at the left, 63 the one below right
 board = net.register("board", ("squares", "turn", "last", "names", "away", "watching", "text"))  # all there is to know
 
@@ -91,25 +92,23 @@ class ReversiServer(stage.Server):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.chairs = [Chair(), Chair()]
-        self.games, self.text = 0, ""
+        self.chairs, self.games, self.text = [Chair(), Chair()], 0, ""
         self.begin()
 
     def begin(self):
-        self.squares = [0] * 64
-        self.squares[27] = self.squares[36] = 2
-        self.squares[28] = self.squares[35] = 1
+        self.squares = [0] * 27 + [2, 1] + [0] * 6 + [1, 2] + [0] * 27
         self.turn, self.last, self.pause = 1, -1, 0
 
     def welcome(self, guest, key):
-        for chair in self.chairs:
+        for side, chair in enumerate(self.chairs, 1):
             if key and key == chair.key:
                 if chair.guest:  # of a connection that broke, and we do not know it yet
                     chair.guest.connection.disconnect(reason="you came back on another connection")
                 chair.guest = guest
-                guest.connection.net_seat(self.chairs.index(chair) + 1, key)
+                guest.connection.net_seat(side, key)
                 self.tell(f"{guest.name} is back")
                 return
+        guest.connection.net_seat(0, "")  # who has an old key learns that the seat was given away
         self.fill_chairs()
         self.tell(f"{guest.name} joined")
 
@@ -135,27 +134,24 @@ class ReversiServer(stage.Server):
             winner = self.chairs[0 if black > white else 1].name
             text = f"{winner} wins {max(black, white)}:{min(black, white)}" if black != white else "a draw"
             print(text, flush=True)
-            self.games += 1
-            self.pause = PAUSE * self.rate
+            self.games, self.pause = self.games + 1, PAUSE * self.rate
         self.tell(text)
 
     def tick(self):
         for chair in self.chairs:
-            if chair.key and not chair.guest:
-                chair.waits -= 1
-                if chair.waits <= 0:
-                    name, chair.name, chair.key = chair.name, "", ""
-                    self.fill_chairs()
-                    self.tell(f"{name} did not come back")
-        if self.pause:
-            self.pause -= 1
-            if not self.pause:
-                self.begin()
-                self.tell("a new game")
+            chair.waits -= 1
+            if chair.key and not chair.guest and chair.waits <= 0:
+                name, chair.name, chair.key = chair.name, "", ""
+                self.fill_chairs()
+                self.tell(f"{name} did not come back")
+        self.pause -= 1
+        if self.pause == 0:
+            self.begin()
+            self.tell("a new game")
 
-    def tell(self, text=""):
-        """Send everybody all there is to know."""
-        self.text = text or self.text
+    def tell(self, text=None):
+        """Send everybody all there is to know; without a text, the last one stands."""
+        self.text = self.text if text is None else text
         names, away = [chair.name for chair in self.chairs], [not chair.guest for chair in self.chairs]
         watching = sum(bool(guest.name) for guest in self.handlers()) - 2 + sum(away)
         self.broadcast(board, self.squares, self.turn, self.last, names, away, watching, self.text)
@@ -177,15 +173,21 @@ class Player(stage.Player):
         self.connection.net_join(self.name, self.key)
 
     def on_disconnect(self):
-        if self.link.reason.code in (DisconnectReason.LOST, DisconnectReason.TIMEOUT):
-            self.connect(self.link.parent, self.link.address)  # once more, with the key
+        if self.link.messages_received and self.link.reason.code.name in ("LOST", "TIMEOUT"):
+            self.again = time.monotonic() + 1  # it worked and broke: once more, with the key, but do not hammer
 
     def net_seat(self, message):
-        self.side, self.key = stage.clamp(message.side, 1, 2), str(message.key)
-        print(f"{self.name}, to come back: --name {self.name} --key {self.key}", flush=True)
+        self.side, self.key = stage.clamp(message.side, 0, 2), stage.clean(message.key)
+        if self.side:
+            print(f"{self.name}, to come back: --name {self.name} --key {self.key}", flush=True)
 
     def net_board(self, message):
-        self.squares, self.turn, self.last, self.names, self.away, self.watching, self.text = message
+        self.squares = [stage.clamp(disc, 0, 2) for disc in stage.several(64, message.squares)]
+        was, self.turn, self.last = self.turn, stage.clamp(message.turn, 0, 2), stage.clamp(message.last, -1, 63)
+        self.done = self.done or bool(self.side and was and not self.turn)  # a game of ours has ended
+        self.names = [stage.clean(name) for name in stage.several(2, message.names)]
+        self.away = [bool(away) for away in stage.several(2, message.away)]
+        self.watching, self.text = stage.clamp(message.watching, 0, 99), stage.clean(message.text, 80)
 
     def can_move(self):
         return self.side and self.turn == self.side and not self.away[self.side - 1]
@@ -194,16 +196,15 @@ class Player(stage.Player):
         """Think for a moment, then make the move that looks best."""
         self.frame += 1
         if self.frame % 15 == 0 and self.can_move():
-            self.connection.net_move(max(moves(self.squares, self.side), key=lambda square: WORTH[square]))
+            self.connection.net_move(max(moves(self.squares, self.side), default=0, key=lambda square: WORTH[square]))
 
 
 class ReversiWindow(stage.Window):
     size, title = (8 * SIDE + 220, 8 * SIDE), "pygnetic reversi"
 
-    def control(self):
-        x, y = (at // SIDE for at in pygame.mouse.get_pos())
-        if pygame.mouse.get_pressed()[0] and self.player.can_move() and x < 8:
-            self.player.connection.net_move(8 * y + x)
+    def handle(self, e):
+        if e.type == pygame.MOUSEBUTTONDOWN and e.button == 1 and e.pos[0] < 8 * SIDE and self.player.can_move():
+            self.player.connection.net_move(e.pos[1] // SIDE * 8 + e.pos[0] // SIDE)
 
     def draw(self):
         player, left = self.player, 8 * SIDE
@@ -212,24 +213,23 @@ class ReversiWindow(stage.Window):
             x, y = square % 8 * SIDE, square // 8 * SIDE
             pygame.draw.rect(self.screen, "#2b5f46", (x + 1, y + 1, SIDE - 2, SIDE - 2), border_radius=3)
             self.draw_disc(disc, x + SIDE // 2, y + SIDE // 2, SIDE // 2 - 7)
-            if square == player.last:
-                pygame.draw.circle(self.screen, stage.COLOURS[0], (x + SIDE // 2, y + SIDE // 2), 5)
-            elif square in allowed:
-                pygame.draw.circle(self.screen, "#7fb79b", (x + SIDE // 2, y + SIDE // 2), 6)
+            if square == player.last or square in allowed:
+                colour = stage.COLOURS[0] if square == player.last else "#7fb79b"
+                pygame.draw.circle(self.screen, colour, (x + SIDE // 2, y + SIDE // 2), 6)
         pygame.draw.rect(self.screen, stage.DARK, (left, 0, 220, left))
         for side in (1, 2):
             y, name = 20 + 70 * (side - 1), player.names[side - 1]
             self.draw_disc(side, left + 34, y + 18, 16)
-            away = " (away)" if name and player.away[side - 1] else ""
+            away = ", away" if name and player.away[side - 1] else ""
             colour = stage.TEXT if name and not away else stage.FAINT
-            self.write((name or "(free)") + away, left + 62, y, colour, size=26)
-            self.write(f"{player.squares.count(side)} discs", left + 62, y + 22, stage.FAINT)
+            self.write(name or "(free)", left + 62, y, colour, size=26, width=148)
+            self.write(f"{player.squares.count(side)} discs{away}", left + 62, y + 22, stage.FAINT)
             if side == player.turn:
                 pygame.draw.rect(self.screen, stage.COLOURS[3], (left, y - 8, 4, 52))
         self.write(("you watch", "you play black", "you play white")[player.side], left + 16, 180, stage.FAINT)
-        self.write(f"{max(0, player.watching)} watch", left + 16, 206, stage.FAINT)
-        for number, part in enumerate(player.text.split("; ")):
-            self.write(stage.clean(part, 28), left + 16, 250 + 24 * number)
+        self.write(f"{player.watching} watch", left + 16, 206, stage.FAINT)
+        for number, line in enumerate(textwrap.wrap(player.text, 22)):
+            self.write(line, left + 16, 250 + 24 * number, width=194)
         self.write(f"round trip {player.link.rtt:.1f} ms", left + 16, left - 30, stage.FAINT)
 
     def draw_disc(self, side, x, y, radius):

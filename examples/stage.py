@@ -10,7 +10,9 @@ import logging
 import math
 import os
 import sys
+import textwrap
 import time
+import traceback
 
 import pygnetic as net
 
@@ -35,6 +37,11 @@ def clamp(value, low, high):
     return max(low, min(high, int(value)))
 
 
+def several(count, values):
+    """Return a list of so many values. More or fewer of them raise."""
+    return [value for value, _ in zip(values, range(count), strict=True)]
+
+
 class Server(net.Server):
     """A server whose world goes on by itself."""
 
@@ -44,15 +51,21 @@ class Server(net.Server):
         """Let a thirtieth of a second pass in the game."""
 
     def handle_error(self, connection, error):
-        # One of our handlers raised: that client sent what ours never send. It goes, the game goes on.
-        print("thrown out:", connection, repr(error), file=sys.stderr)
+        # One of our handlers raised. Most likely that client sent what ours never send: it goes, the game goes on.
+        traceback.print_exception(error)
+        print("disconnected:", connection, "- or is it a bug of yours? See above.", file=sys.stderr)
         connection.disconnect(reason="that message made no sense")
+
+
+class Client(net.Client):
+    handle_error = Server.handle_error  # servers may send nonsense, too: then we leave, and the window says why
 
 
 class Player(net.Handler):
     """Knows what the server told; a game's own has play(), too, which makes one move."""
 
     done = False  # there is nothing left to play
+    again = 0.0  # when to connect once more, if at all
 
     def __init__(self, name):
         self.name = name
@@ -62,17 +75,21 @@ class Player(net.Handler):
         self.link = client.connect(*address)
         self.link.add_handler(self)
 
+    def update(self):
+        """Connect once more, if it is time; called all the time."""
+        if self.again and time.monotonic() >= self.again:
+            self.again = 0.0
+            self.connect(self.link.parent, self.link.address)
+
     def play(self):
         """Make a move, if it is time; called 60 times a second for who plays by itself."""
 
 
 class Window:
-    """A window on what a player knows. A game's own has draw(), and handle() for events.
-
-    Escape ends it; F3 shows the net graph.
-    """
+    """A window on what a player knows. A game's own has draw(), and handle() for events."""
 
     size, title = (640, 480), "pygnetic"
+    has_f3 = True  # which shows the net graph
 
     def __init__(self, player, by_itself=False):
         self.player, self.by_itself, self.running = player, by_itself, True
@@ -88,7 +105,7 @@ class Window:
         for e in pygame.event.get():
             if e.type == pygame.QUIT or (e.type == pygame.KEYDOWN and e.key == pygame.K_ESCAPE):
                 self.running = False
-            elif e.type == pygame.KEYDOWN and e.key == pygame.K_F3:
+            elif e.type == pygame.KEYDOWN and e.key == pygame.K_F3 and self.has_f3:
                 self.graph_shown = not self.graph_shown
             else:
                 self.handle(e)
@@ -103,6 +120,8 @@ class Window:
         self.graph.update()
         if self.graph_shown:
             self.graph.draw(self.screen)
+        if self.link.reason or not self.link.connected:  # else it looks like a game in which nobody moves
+            self.announce(str(self.link.reason or "connecting ..."))
         pygame.display.flip()
 
     def handle(self, e):
@@ -114,9 +133,18 @@ class Window:
     def draw(self):
         """Draw one frame."""
 
-    def write(self, text, x, y, colour=TEXT, corner="topleft", size=22):
-        """Draw a text and return where it ends."""
+    def announce(self, text):
+        """Write across the window."""
+        (width, height), lines = self.size, textwrap.wrap(clean(text, 200), 50)
+        pygame.draw.rect(self.screen, LINE, (0, height // 2 - 40, width, 32 + 28 * len(lines)))
+        for number, line in enumerate(lines):
+            self.write(line, width // 2, height // 2 - 22 + 28 * number, COLOURS[3], "midtop", 28)
+
+    def write(self, text, x, y, colour=TEXT, corner="topleft", size=22, width=math.inf):
+        """Draw a text, at most so wide, and return where it ends."""
         font = self.fonts.get(size) or self.fonts.setdefault(size, pygame.font.Font(None, size))
+        while font.size(text)[0] > width:
+            text = text[:-4] + "..."
         image = font.render(text, True, colour)
         return self.screen.blit(image, image.get_rect(**{corner: (x, y)})).right
 
@@ -168,8 +196,7 @@ def run(args, make_server, make_player, make_window, relay=None):
 
 
 def _run(args, stack, make_server, make_player, make_window, relay):
-    windowed = not (args.server_only or args.bot)
-    by_itself = args.bot
+    windowed, by_itself = not (args.server_only or args.bot), args.bot
     if windowed and "pygame" not in globals():
         return "the window needs pygame: pip install pygame-ce (or pygame)"
     if windowed and not has_screen():
@@ -177,7 +204,7 @@ def _run(args, stack, make_server, make_player, make_window, relay):
         args.seconds = 10 if args.seconds == math.inf else args.seconds
         print(f"There is no screen: playing by itself for {args.seconds:g} seconds.", flush=True)
 
-    # All that must be updated, the server and a Client for each who plays in this program.
+    # All that must be updated: the server, and each who plays in this program with a Client.
     parts, players, server, address = [], [], None, (args.join, args.port)
     if not args.join:
         server = stack.enter_context(make_server(args.host, args.port, conn_limit=32))
@@ -185,14 +212,14 @@ def _run(args, stack, make_server, make_player, make_window, relay):
         print("the server listens at", *address, flush=True)
         parts.append(server)
     if relay:
-        relay.target = address
+        relay.lead_to(*address)
         address = stack.enter_context(relay).address
         parts.append(relay)
 
     def join(name):
-        client, player = stack.enter_context(net.Client()), make_player(name)
+        client, player = stack.enter_context(Client()), make_player(name)
         player.connect(client, address)
-        parts.append(client)
+        parts.extend([player, client])
         players.append(player)
         return player
 
@@ -215,7 +242,7 @@ def _run(args, stack, make_server, make_player, make_window, relay):
                 bot.play()
             if window:
                 window.update()
-        if args.bot and all(player.link.reason or player.done for player in players):
+        if args.bot and all(player.done or (player.link.reason and not player.again) for player in players):
             break
     if args.screenshot and window:
         pygame.image.save(window.screen, args.screenshot)

@@ -2,8 +2,8 @@
 
 Run plainly it is a server, a bot that draws, and a window for you; friends join with --join and your address.
 
-Keys: draw with the mouse; 1 to 8 choose a colour; the wheel, or + and -, the width; Delete wipes the board for all;
-F3 shows the net graph; Escape ends.
+Keys: draw with the mouse; 1 to 8, or a click, choose a colour; the wheel, or + and -, the width; Delete wipes the board
+for all; F3 shows the net graph; Escape ends.
 
 What to look at: the server keeps the picture as a list of strokes, and of each guest how much of it that guest has got
 (Guest.catch_up). New strokes and the picture so far are then the same thing, and connection.unsent tells when a slow
@@ -13,6 +13,7 @@ guest needs time. Where the others' pens are is soon replaced by something newer
 import contextlib
 import math
 import sys
+import time
 
 import stage
 
@@ -33,9 +34,23 @@ pens = net.register("pens", ("rows",), reliable=False)  # [[id, x, y, colour], .
 
 WIDTH, HEIGHT, PANEL = 720, 480, 40
 MOST_POINTS = 100  # of a stroke; longer lines are several strokes
-MOST_STROKES = 50_000  # of the picture: some megabytes
+MOST_ALL = 200_000  # points of the picture: 26 to 57 MB
+INK, MOST_INK = 300.0, 3000.0  # points of a guest, a second (no hand draws faster), and at once after a pause
 PORTION = 20  # strokes that are sent at once
 ENOUGH = 32 * 1024  # bytes on their way to a guest before it gets more
+
+
+def place(x, y):
+    """Return the nearest point of the board. What are no numbers raises, as in all that comes from outside."""
+    return stage.clamp(x, 0, WIDTH), stage.clamp(y, 0, HEIGHT)
+
+
+def stroke_of(colour, width, points):
+    """Return a stroke as it can be drawn, whatever came from outside."""
+    points = [place(x, y) for x, y in points[:MOST_POINTS]]
+    if not points:
+        raise ValueError("a stroke without a point")
+    return stage.clamp(colour, 0, 7), stage.clamp(width, 1, 40), points
 
 
 class Guest(net.Handler):
@@ -44,6 +59,7 @@ class Guest(net.Handler):
     name = ""
     got = 0  # strokes of the picture that were sent to this guest
     pen = None
+    ink, refilled = MOST_INK, 0.0  # how many points this guest may draw now, and when we counted
 
     def net_join(self, message):
         if not self.name:
@@ -52,14 +68,17 @@ class Guest(net.Handler):
             self.server.tell_people()
 
     def net_draw(self, message):
-        points = [(stage.clamp(x, 0, WIDTH), stage.clamp(y, 0, HEIGHT)) for x, y in message.points[:MOST_POINTS]]
-        colour, width = stage.clamp(message.colour, 0, 7), stage.clamp(message.width, 1, 40)
-        if self.name and points and len(self.server.picture) < MOST_STROKES:
-            self.server.picture.append((self.connection.id, colour, width, points))
+        stroke, now = stroke_of(*message), time.monotonic()
+        self.ink = min(MOST_INK, self.ink + INK * (now - self.refilled)) - len(stroke[-1])
+        self.refilled = now
+        if self.ink < 0:
+            self.connection.disconnect(reason="nobody draws so fast")
+        elif self.name and self.server.points < MOST_ALL:
+            self.server.picture.append((self.connection.id, *stroke))
+            self.server.points += len(stroke[-1])
 
     def net_pen(self, message):
-        place = stage.clamp(message.x, 0, WIDTH), stage.clamp(message.y, 0, HEIGHT)
-        self.pen = (self.connection.id, *place, stage.clamp(message.colour, 0, 7))
+        self.pen = (self.connection.id, *place(message.x, message.y), stage.clamp(message.colour, 0, 7))
 
     def net_wipe(self, message):
         if self.name:
@@ -81,7 +100,7 @@ class BoardServer(stage.Server):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.picture = []
+        self.picture, self.points = [], 0
 
     def present(self):
         return [guest for guest in self.handlers() if guest.name]
@@ -90,7 +109,7 @@ class BoardServer(stage.Server):
         self.broadcast(people, [(guest.connection.id, guest.name) for guest in self.present()])
 
     def wipe(self):
-        self.picture.clear()
+        self.picture, self.points = [], 0
         for guest in self.handlers():
             guest.got = 0
         self.broadcast(wipe)  # arrives after the strokes that were sent before it, and before those that come after
@@ -109,36 +128,39 @@ class Player(stage.Player):
         self.me = None
         self.picture, self.people, self.pens = [], {}, []
         self.unconfirmed = []  # our own strokes that the server has not told to all yet
-        self.wipes = 0
-        self.step, self.colour = 0, 0
+        self.points = self.wipes = self.step = self.colour = 0
 
     def on_connect(self):
         self.connection.net_join(self.name)
 
     def net_you(self, message):
-        self.me, self.colour = message.id, message.id % 8
+        self.me = int(message.id)
+        self.colour = self.me % 8
 
     def net_strokes(self, message):
-        for who, colour, width, points in message.rows:
-            self.picture.append((who, colour % 8, width, points))
+        for who, *row in message.rows:
+            self.picture.append((who, *stroke_of(*row)))
+            self.points += len(self.picture[-1][-1])
             if who == self.me and self.unconfirmed:
                 del self.unconfirmed[0]
+        if self.points >= MOST_ALL:
+            self.unconfirmed.clear()  # the board is full: the server did not take these
 
     def net_wipe(self, message):
-        self.picture.clear()
+        self.picture, self.points = [], 0
         self.unconfirmed.clear()  # the server may have wiped these, too; what it gets only now comes back as strokes
         self.wipes += 1
 
     def net_people(self, message):
-        self.people = {i: stage.clean(name) for i, name in message.rows}
+        self.people = {int(i): stage.clean(name) for i, name in message.rows}
 
     def net_pens(self, message):
-        self.pens = [(i, x, y, colour % 8) for i, x, y, colour in message.rows if i != self.me]
+        rows = [(int(i), *place(x, y), stage.clamp(colour, 0, 7)) for i, x, y, colour in message.rows]
+        self.pens = [row for row in rows if row[0] != self.me]
 
     def stroke(self, width, points):
         """Draw: we see it at once, the others when the server has it."""
-        full = len(self.picture) + len(self.unconfirmed) >= MOST_STROKES
-        if self.me is not None and not full and self.connection.net_draw(self.colour, width, points):
+        if self.me is not None and self.points < MOST_ALL and self.connection.net_draw(self.colour, width, points):
             self.unconfirmed.append((self.me, self.colour, width, points))
 
     def play(self):
@@ -174,9 +196,12 @@ class BoardWindow(stage.Window):
         elif e.type == pygame.MOUSEWHEEL or (e.type == pygame.KEYDOWN and e.unicode and e.unicode in "+-"):
             step = e.y if e.type == pygame.MOUSEWHEEL else 1 if e.unicode == "+" else -1
             self.width = stage.clamp(self.width + 2 * step, 2, 40)
+        elif e.type == pygame.MOUSEBUTTONDOWN and e.button == 1 and e.pos[1] >= HEIGHT and 8 <= e.pos[0] < 8 + 32 * 8:
+            self.player.colour = (e.pos[0] - 8) // 32
 
     def control(self):
-        place, pressed = pygame.mouse.get_pos(), pygame.mouse.get_pressed()[0]
+        place = pygame.mouse.get_pos()
+        pressed = pygame.mouse.get_pressed()[0] and place[1] < HEIGHT  # below are the colours
         if pressed and not (self.down and place == self.last):
             self.player.stroke(self.width, [self.last if self.down else place, place])
         if place != self.last:
@@ -199,7 +224,7 @@ class BoardWindow(stage.Window):
             if i in player.people:
                 pygame.draw.circle(self.screen, stage.COLOURS[colour], (x, y), 6)
                 pygame.draw.circle(self.screen, stage.TEXT, (x, y), 6, 2)
-                self.write(player.people[i], stage.clamp(x, 40, WIDTH - 40), y + 10, stage.TEXT, "midtop")
+                self.write(player.people[i], stage.clamp(x, 60, WIDTH - 60), y + 10, corner="midtop", width=110)
         pygame.draw.rect(self.screen, stage.DARK, (0, HEIGHT, WIDTH, PANEL))
         for number, colour in enumerate(stage.COLOURS):
             place = (24 + 32 * number, HEIGHT + PANEL // 2)
@@ -207,8 +232,8 @@ class BoardWindow(stage.Window):
             if number == player.colour:
                 pygame.draw.circle(self.screen, stage.TEXT, place, 13, 2)
         self.write(f"{self.width} wide", 280, HEIGHT + 13, stage.FAINT)
-        text = f"{len(player.people)} here, {len(player.picture)} strokes"
-        self.write(text, WIDTH - 16, HEIGHT + 13, stage.FAINT, "topright")
+        full = "the board is full; Delete wipes it" if player.points >= MOST_ALL else f"{len(player.picture)} strokes"
+        self.write(f"{len(player.people)} here, {full}", WIDTH - 16, HEIGHT + 13, stage.FAINT, "topright")
 
     def draw_stroke(self, surface, who, colour, width, points):
         pygame.draw.lines(surface, stage.COLOURS[colour], False, [points[0], *points], width)

@@ -110,7 +110,11 @@ def test_nonsense_does_not_stop_a_server(run: Callable[..., Program], wire_name:
             assert "all well?" in handler.texts or connection.reason.text == "that message made no sense"
     assert server.process.poll() is None
     server.interrupt()
-    server.end()
+    assert server.process.wait(PATIENCE) == 0 or sys.platform == "win32"
+    if name == "arena.py":  # it may be the reader's own bug: the traceback says where
+        server.wait_for("Traceback")
+        server.wait_for("in net_")
+        server.wait_for("is it a bug of yours?")
 
 
 class Recorder(net.Handler):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import runpy
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,11 +35,12 @@ class Table:
         self.clients: list[net.Client] = []
         self.players: list[Any] = []
         self.relays: list[Any] = []
+        self.open = True
 
     def join(self, name: str, *args: Any, bot: bool = True, **options: Any) -> Any:
         """Return a player who has sat down."""
         seen = self.seen()
-        client = net.Client(n_adapter=self.adapter)
+        client = self.game["stage"].Client(n_adapter=self.adapter)
         player = self.game["Player"](name, *self.relay(), *args, **options)
         player.connect(client, self.relays[-1].address if self.relays else self.server.address)
         self.clients.append(client)
@@ -43,6 +48,10 @@ class Table:
         self.players.append(player)
         self.until(lambda: player.link.connected and self.seen() > seen)
         return player
+
+    def keep_seats(self) -> None:
+        """Let reversi wait for who left: our 30 s pass in a moment, and the clients' second does not."""
+        self.game["Guest"].on_disconnect.__globals__["PATIENCE"] = 10**6
 
     def seen(self) -> int:
         """Return the highest id of those that the server knows: each newcomer has a higher one."""
@@ -71,10 +80,13 @@ class Table:
         return program
 
     def pump(self) -> None:
-        for part in (*self.clients, *self.relays, self.server):
+        for part in (*self.clients, *self.relays):
             part.update()
-        self.server.tick()
+        if self.open:
+            self.server.update()
+            self.server.tick()
         for player in self.players:
+            player.update()
             if player.bot:
                 player.play()
 
@@ -110,6 +122,18 @@ def kill(program: Program) -> None:
     program.process.wait()
 
 
+def told(player: Any) -> list[str]:
+    """Return a list that gets each text which the player is told from now on: the next one may come at once."""
+    texts: list[str] = []
+
+    class Notes(net.Handler):
+        def on_receive(self, message: Any) -> None:
+            texts.extend([message.text] if hasattr(message, "text") else [])
+
+    player.link.add_handler(Notes())
+    return texts
+
+
 # -- to the end
 
 
@@ -142,7 +166,7 @@ def test_whiteboard_to_the_end(sit_down: Callable[[str], Table]) -> None:
     table.until(lambda: all(player.wipes and not player.picture for player in everybody))
     late.stroke(4, [(1, 2), (3, 4)])
     assert late.unconfirmed
-    table.until(lambda: all(player.picture == [(late.me, late.colour, 4, [[1, 2], [3, 4]])] for player in everybody))
+    table.until(lambda: all(player.picture == [(late.me, late.colour, 4, [(1, 2), (3, 4)])] for player in everybody))
     assert not late.unconfirmed
 
 
@@ -177,13 +201,16 @@ def test_a_slow_guest_gets_a_big_picture_in_portions(sit_down: Callable[[str], T
 def test_reversi_to_the_end(sit_down: Callable[[str], Table]) -> None:
     table = sit_down("reversi")
     ada, blaise, clara = (table.join(name) for name in NAMES[:3])
+    texts = told(clara)
     table.until(lambda: table.server.games and clara.turn == 0)
     assert clara.squares == ada.squares == blaise.squares == table.server.squares
     black, white = clara.squares.count(1), clara.squares.count(2)
     assert clara.text == (f"{'Ada' if black > white else 'Blaise'} wins {max(black, white)}:{min(black, white)}" if
                           black != white else "a draw")  # fmt: skip
     assert (ada.side, blaise.side, clara.side, clara.watching) == (1, 2, 0, 1)
-    table.until(lambda: clara.text == "a new game")
+    assert ada.done and blaise.done and not clara.done
+    table.until(lambda: "a new game" in texts)
+    table.until(lambda: texts[-1] == "")  # it said so, and the game went on
 
 
 def test_lag_lab_to_the_end(sit_down: Callable[[str], Table], capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,13 +253,14 @@ def test_reversi_goes_on_when_a_player_is_killed(sit_down: Callable[[str], Table
     victim = table.victim(run)
     key = table.until(lambda: table.server.chairs[0].key)
     ada, watcher = table.join("Ada"), table.join("Blaise")
+    texts = told(watcher)
     table.until(lambda: watcher.squares.count(0) < 56)
     kill(victim)
     position = list(table.server.squares)
     assert victim.wait_for("--key ([0-9a-f]+)")[1] == key, "it was told"
     # it comes back before the server knows (UDP), or after (TCP); the game waited
     back = table.join("Victim", key)
-    table.until(lambda: watcher.text == "Victim is back" and back.side == 1)
+    table.until(lambda: "Victim is back" in texts and back.side == 1)
     assert table.server.squares.count(0) >= position.count(0) - 4
     table.until(lambda: table.server.games)
     assert watcher.names == ["Victim", "Ada"] and watcher.side == 0 and ada.side == 2
@@ -242,24 +270,108 @@ def test_reversi_gives_the_seat_away_when_nobody_comes_back(sit_down: Callable[[
     table = sit_down("reversi")
     ada, _, clara = (table.join(name) for name in NAMES[:3])
     table.until(lambda: clara.squares.count(0) < 56)
+    texts, key = told(clara), ada.key
     table.leave(ada)
-    table.until(lambda: "the seat is kept" in clara.text)
+    table.until(lambda: "Ada left; the seat is kept for 30 s" in texts)
     assert clara.away == [True, False]
     table.until(lambda: clara.side == 1)
     assert clara.names == ["Clara", "Blaise"]
+    late = table.join("Ada", key, bot=False)
+    late.side = 1  # as it was before its connection broke
+    table.until(lambda: "Ada joined" in texts and late.names[0])
+    assert (late.side, late.key) == (0, ""), "it is told that it has no seat any more"
+    assert not late.can_move()
     table.until(lambda: table.server.games)
+
+
+def test_reversi_tells_what_happened_until_the_next_move(sit_down: Callable[[str], Table]) -> None:
+    table = sit_down("reversi")
+    ada, blaise = table.join("Ada", bot=False), table.join("Blaise", bot=False)
+    table.until(lambda: ada.text == "Blaise joined" and ada.can_move())
+    ada.link.net_move(19)
+    table.until(lambda: blaise.can_move())
+    assert blaise.text == ""
+    clara = table.join("Clara", bot=False)
+    table.until(lambda: blaise.text == "Clara joined" == clara.text)
 
 
 def test_reversi_player_whose_connection_broke_comes_back(sit_down: Callable[[str], Table], wire_name: str) -> None:
     table = sit_down("reversi")
+    table.keep_seats()
     ada, blaise = table.join("Ada"), table.join("Blaise")
     table.until(lambda: blaise.squares.count(0) < 56)
     first, key = ada.link, ada.key
     first._peer.abort()  # as if its cable was pulled out for a moment
-    table.until(lambda: ada.link is not first and ada.link.connected)
-    assert ada.key == key
+    texts = told(blaise)
+    table.until(lambda: ada.link is not first and "Ada is back" in texts)
+    assert (ada.key, ada.side) == (key, 1)
     table.until(lambda: table.server.games)
     assert blaise.names == ["Ada", "Blaise"]
+
+
+def test_reversi_does_not_hammer_at_a_server_that_breaks_each_connection(
+    sit_down: Callable[[str], Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = sit_down("reversi")
+    ada = table.join("Ada", bot=False)
+    attempts: list[float] = []
+    connect = ada.connect
+    monkeypatch.setattr(ada, "connect", lambda *args: attempts.append(time.monotonic()) or connect(*args))
+    for number in range(2):  # each time it had been welcome
+        table.until(lambda: ada.key and ada.link.messages_received)
+        broke, old = time.monotonic(), ada.link
+        old._peer.abort()
+        table.until(lambda o=old: ada.link is not o)
+        assert len(attempts) == number + 1
+        assert attempts[-1] - broke >= 1
+    table.until(lambda: ada.link.connected)
+
+
+def test_a_reversi_bot_does_not_go_home_before_it_has_tried_again(
+    sit_down: Callable[[str], Table], run: Run, wire_name: str
+) -> None:
+    if wire_name == "enet":
+        pytest.skip("over UDP it takes 10 s until the bot knows")
+    table = sit_down("reversi")
+    table.keep_seats()
+    ada = table.join("Ada", bot=False)
+    texts, program = told(ada), table.victim(run)
+    table.until(lambda: table.server.chairs[1].guest)
+    [link] = [c for c in table.server.connections() if c.id == table.seen()]
+    link._peer.abort()
+    table.until(lambda: "Victim is back" in texts)
+    assert program.process.poll() is None
+
+
+def test_reversi_gives_up_where_it_was_never_welcome(sit_down: Callable[[str], Table]) -> None:
+    table = sit_down("reversi")
+    with socket.create_server((LOCAL, 0)) as listener:
+        listener.setblocking(False)
+        player, accepted = table.game["Player"]("Ada"), 0
+        with table.game["stage"].Client(n_adapter="socket") as client:
+            player.connect(client, listener.getsockname())
+            patience = time.monotonic() + 1.5
+            while time.monotonic() < patience:
+                client.update(10)
+                player.update()
+                with contextlib.suppress(BlockingIOError):
+                    listener.accept()[0].close()
+                    accepted += 1
+    assert player.link.reason
+    assert accepted == 1
+
+
+@pytest.mark.parametrize("name", ["pong", "reversi"])
+def test_a_bot_goes_home_after_its_match(sit_down: Callable[[str], Table], run: Run, name: str) -> None:
+    table = sit_down(name)
+    program = table.victim(run)
+    table.join("Ada")
+    if name == "reversi":  # to make it short: there is one move left
+        table.server.squares, table.server.turn = [0, 2] + [1] * 62, 1
+        table.server.tell()
+    table.until(lambda: program.process.poll() is not None)
+    assert program.end() == 0, program.output
+    assert table.server.games if name == "reversi" else table.server.matches
 
 
 def test_lag_lab_goes_on_when_a_player_is_killed(sit_down: Callable[[str], Table], run: Run) -> None:
@@ -323,6 +435,9 @@ def test_nonsense_does_not_stop_a_server(
     table.until(lambda: len(table.server.connections()) == 1)
     table.until(lambda: player.link.messages_received > 3)
     assert player.link.connected
+    said = capsys.readouterr().err
+    assert "Traceback" in said and "in net_" in said, "whoever wrote the handler sees where it raised"
+    assert said.count("is it a bug of yours?") == said.count("Traceback")
 
 
 def test_the_relay_rests_when_those_it_stood_between_are_gone() -> None:
@@ -344,6 +459,48 @@ def test_the_relay_rests_when_those_it_stood_between_are_gone() -> None:
         assert relay.sockets == [relay.socket]
 
 
+def test_the_udp_relay_can_reach_other_machines(run: Run) -> None:
+    relay_class = runpy.run_path(str(EXAMPLES / "bad_network.py"))["UdpRelay"]
+    with socket.socket(type=socket.SOCK_DGRAM) as server, socket.socket(type=socket.SOCK_DGRAM) as client:
+        server.bind((LOCAL, 0))
+        with relay_class(("localhost", server.getsockname()[1])) as relay:
+            client.sendto(b"hello", relay.address)
+            pump_until(lambda: relay.flows and not relay.waiting, lambda: relay.update(1))
+            [flow] = relay.flows.values()
+            assert flow.getsockname()[0] == "0.0.0.0", "who is bound to 127.0.0.1 cannot send to another machine"
+    stranger = run("bad_network.py", "no.such.host.invalid", 10000)
+    assert stranger.end() == 1
+    assert len(stranger.output.splitlines()) == 1, "a sentence"
+
+
+def test_the_relays_reach_a_server_that_has_ipv6(run: Run) -> None:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            pass
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    lab = run("lag_lab.py", "--bot", "--host=::1", "--port=0", "--adapter=socket", "--seconds=60")
+    lab.wait_for("60 a second.*interpolated")
+    relay_class = runpy.run_path(str(EXAMPLES / "bad_network.py"))["UdpRelay"]
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server, socket.socket(type=socket.SOCK_DGRAM) as client:
+        server.bind(("::1", 0))
+        server.setblocking(False)
+        client.setblocking(False)
+
+        def received(one: socket.socket) -> Any:
+            try:
+                return one.recvfrom(9)
+            except BlockingIOError:
+                return None
+
+        with relay_class(server.getsockname()[:2]) as relay:
+            client.sendto(b"hello", relay.address)
+            data, address = pump_until(lambda: received(server), lambda: relay.update(1))
+            server.sendto(data, address)
+            data, _ = pump_until(lambda: received(client), lambda: relay.update(1))
+            assert data == b"hello"
+
+
 # -- the windows, by hand
 
 
@@ -356,8 +513,30 @@ class Hands:
         monkeypatch.setattr(pygame.mouse, "get_pos", lambda: self.mouse)
         monkeypatch.setattr(pygame.mouse, "get_pressed", lambda: (self.button, False, False))
 
+        self.read: list[str] = []  # what the window has written in its last frame
+
+    def watch(self, window: Any) -> None:
+        """From now on, note what the window writes."""
+        update, write, written = window.update, window.write, []  # type: ignore[var-annotated]
+
+        def noting(text: str, *args: Any, **kwargs: Any) -> Any:
+            written.append(text)
+            return write(text, *args, **kwargs)
+
+        def frame() -> None:
+            written.clear()
+            update()
+            self.read = written[:]
+
+        window.write, window.update = noting, frame
+
     def __getitem__(self, key: int) -> bool:
         return key in self.held
+
+    def click(self, x: int, y: int) -> None:
+        """Press and let go, so fast that no frame sees the button down."""
+        for kind in (self.pygame.MOUSEBUTTONDOWN, self.pygame.MOUSEBUTTONUP):
+            self.pygame.event.post(self.pygame.event.Event(kind, pos=(x, y), button=1))
 
     def press(self, key: int, text: str = "") -> None:
         self.pygame.event.post(self.pygame.event.Event(self.pygame.KEYDOWN, key=key, unicode=text))
@@ -373,34 +552,129 @@ def hands(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hands]:
     pygame.font.quit()
 
 
-def open_window(table: Table, player: Any) -> Any:
+def open_window(table: Table, player: Any, hands: Hands | None = None) -> Any:
     """Return a window of a player; each round of the table is a frame of it."""
     [kind] = [thing for name, thing in table.game.items() if name.endswith("Window")]
     window = kind(player, False)
+    if hands:
+        hands.watch(window)
     table.clients.append(type("Frames", (), {"update": window.update, "close": lambda: None}))
     return window
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_every_window_has_the_net_graph_and_an_end(sit_down: Callable[[str], Table], hands: Hands, name: str) -> None:
+def test_every_window_has_the_net_graph_and_an_end(
+    sit_down: Callable[[str], Table], hands: Hands, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     table = sit_down(name)
     window = open_window(table, table.join("Ada", bot=False))
-    table.until(lambda: window.player.link.messages_received >= 2)
-    corner = [(x, y) for x in range(-300, 0, 7) for y in range(-100, 0, 7)]
+    drawn: list[Any] = []
+    monkeypatch.setattr(window.graph, "draw", lambda *args: drawn.append(args))
 
-    def look() -> list[Any]:
-        width, height = window.size
-        return [tuple(window.screen.get_at((width + x, height + y))) for x, y in corner]
+    def graphs() -> int:
+        """Return how many net graphs the next frame shows."""
+        drawn.clear()
+        window.update()
+        return len(drawn)
 
+    always = name == "lag_lab"  # underneath; a second one above the squares helps nobody
+    assert graphs() == always
     hands.press(hands.pygame.K_F3)
-    table.until(lambda: window.graph_shown)
-    shown = look()
+    assert graphs() == 1
     hands.press(hands.pygame.K_F3)
-    table.until(lambda: not window.graph_shown)
-    table.pump()
-    assert look() != shown
+    assert graphs() == always
     hands.press(hands.pygame.K_ESCAPE)
     table.until(lambda: not window.running)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_every_window_says_that_there_is_no_connection(
+    sit_down: Callable[[str], Table], hands: Hands, name: str
+) -> None:
+    table = sit_down(name)
+    client = table.game["stage"].Client(n_adapter=table.adapter)
+    player = table.game["Player"]("Ada", *table.relay())
+    player.connect(client, (table.relays[-1] if table.relays else table.server).address)
+    window = open_window(table, player, hands)
+    window.update()
+    assert "connecting ..." in hands.read
+    table.clients.append(client)
+    table.until(lambda: hands.read and "connecting ..." not in hands.read)
+    assert player.link.connected
+    table.server.close()
+    table.open = False
+    table.until(lambda: player.link.reason)
+    window.update()
+    assert str(player.link.reason) in hands.read
+    middle = tuple(window.screen.get_at((5, window.size[1] // 2)))
+    assert middle == hands.pygame.Color(table.game["stage"].LINE)
+
+
+SENSIBLE: dict[str, dict[str, list[Any]]] = {  # what a server says
+    "pong": {"you": [0], "match": [["Ada", "Blaise"], [1, 2], ["Clara"], "hi"], "state": [1, 2, [3, 4]]},
+    "whiteboard": {
+        "you": [1],
+        "strokes": [[[1, 2, 3, [[4, 5]]]]],
+        "people": [[[1, "Ada"], [2, "Blaise"]]],
+        "pens": [[[2, 3, 4, 5]]],
+    },
+    "reversi": {"seat": [1, "key"], "board": [[0] * 64, 1, -1, ["Ada", "Blaise"], [False, False], 0, "hi"]},
+    "lag_lab": {"places": [1000, [[1, 2], [3, 4], [5, 6]]]},
+}
+NONSENSE: list[Any] = [
+    *(None, -(2**63), 2**63, 1e300, "", "\0\x1b[2J", "x" * 300, {"a": 1}, [], [[]], [[1]], [[1, 2]], [1, 2], [1, 2, 3]),
+    *([["a", "b"]], [[1, [], 2, 3]], [[1, 2, 3, []]], [{}, {}], [None] * 3, ["\0", "\0\n"], [[2, "\0\n"]]),
+    *([[1, 9, -9, [[1, 2]]]], [[1, 2, 3, [["a", 2]]]], [[-(2**62), 1, 2, 99]], [1e300, -1e300], [[1e300, -1e300]] * 3),
+    *([1] * 65, [9] * 64, [-1] * 64, ["a"] * 64),
+]
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_nonsense_does_not_stop_a_window(
+    sit_down: Callable[[str], Table], hands: Hands, name: str, wire_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = sit_down(name)
+    client = table.game["stage"].Client(n_adapter=wire_name)
+    table.clients.append(client)
+    relay = [SimpleNamespace(delay=0, loss=0)] if name == "lag_lab" else []
+    player = table.game["Player"]("Ada", *relay)
+    factory = net.message.message_factory
+    with net.Server(LOCAL, 0, n_adapter=wire_name, handler=net.Handler) as server:
+
+        def connect() -> None:
+            player.connect(client, server.address)
+            table.until(lambda: server.update() or player.link.connected)
+
+        def say(kind: str, fields: list[Any]) -> None:
+            """Let the server say it, and the player hear it; the window shows what comes of it."""
+            before, tries = player.link.messages_received, itertools.count()
+
+            def heard() -> bool:
+                if next(tries) % 500 == 0:  # and again, since some of it is sent unreliably
+                    server.connections()[-1].send(factory.get_by_name(kind), *fields)
+                server.update()
+                return player.link.reason or player.link.messages_received > before
+
+            table.until(heard)
+            player.play()
+            window.update()
+
+        connect()
+        window = open_window(table, player, hands)
+        table.clients.pop()
+        left = 0
+        for kind, sensible in SENSIBLE[name].items():
+            for number in range(len(sensible)):
+                for value in NONSENSE:
+                    say(kind, [*sensible[:number], value, *sensible[number + 1 :]])
+                    if player.link.reason:
+                        assert "CLOSED: that message made no sense" in hands.read
+                        left += 1
+                        connect()
+                say(kind, sensible)
+                assert player.link.connected
+    assert left >= len(NONSENSE) / 2
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_the_net_graph_is_of_the_connection_in_use(sit_down: Callable[[str], Table], hands: Hands) -> None:
@@ -458,13 +732,55 @@ def test_whiteboard_by_hand(sit_down: Callable[[str], Table], hands: Hands) -> N
         table.pump()
     hands.button = False
     table.until(lambda: len(blaise.picture) == 3 and not ada.unconfirmed)
-    assert blaise.picture[-1] == (ada.me, 2, 6, [[120, 100], [130, 100]])
+    assert blaise.picture[-1] == (ada.me, 2, 6, [(120, 100), (130, 100)])
     table.pump()
     assert window.screen.get_at((125, 101))[:3] == hands.pygame.Color(table.game["stage"].COLOURS[2])[:3]
+    hands.mouse, hands.button = (24 + 32 * 6, 500), True  # a click on a colour is no stroke
+    hands.click(*hands.mouse)
+    table.until(lambda: ada.colour == 6)
+    table.pump()
+    hands.mouse, hands.button = (650, 505), False
+    hands.click(650, 505)  # where no colour is
+    table.until(lambda: blaise.pens == [(ada.me, 650, 480, 6)])
+    assert ada.colour == 6 and len(ada.picture) == 3 and not ada.unconfirmed
     hands.press(hands.pygame.K_DELETE)
     table.until(lambda: not blaise.picture)
     table.pump()
     assert window.screen.get_at((115, 101))[:3] == hands.pygame.Color(table.game["stage"].BACKGROUND)[:3]
+
+
+def test_a_full_whiteboard_says_so(
+    sit_down: Callable[[str], Table], hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = sit_down("whiteboard")
+    monkeypatch.setitem(table.game["Guest"].net_draw.__globals__, "MOST_ALL", 100)
+    ada, blaise = table.join("Ada", bot=False), table.join("Blaise", bot=False)
+    open_window(table, blaise, hands)
+    table.until(lambda: ada.me is not None and "2 here, 0 strokes" in hands.read)
+    for number in range(60):
+        ada.stroke(4, [(number, 1), (number, 2)])
+    assert len(ada.unconfirmed) == 60
+    table.until(lambda: "2 here, the board is full; Delete wipes it" in hands.read)
+    table.until(lambda: len(ada.picture) == 50 and not ada.unconfirmed)
+    assert table.server.picture == ada.picture
+    hands.press(hands.pygame.K_DELETE)
+    table.until(lambda: ada.wipes)
+    ada.stroke(4, [(1, 2)])
+    table.until(lambda: "2 here, 1 strokes" in hands.read)
+
+
+def test_one_guest_cannot_fill_the_whiteboard(sit_down: Callable[[str], Table], hands: Hands) -> None:
+    table = sit_down("whiteboard")
+    vandal, ada = table.join("Vandal", bot=False), table.join("Ada", bot=False)
+    open_window(table, vandal, hands)
+    table.until(lambda: vandal.me is not None and ada.me is not None)
+    line = [(number, number) for number in range(100)]
+    table.until(lambda: [vandal.stroke(4, line) for _ in range(5)] and vandal.link.reason)
+    assert "KICKED: nobody draws so fast" in hands.read
+    assert sum(len(points) for *_, points in table.server.picture) < 10_000
+    ada.stroke(4, line)
+    table.until(lambda: ada.picture and ada.picture[-1][0] == ada.me)
+    table.until(lambda: ada.people == {ada.me: "Ada"})
 
 
 def test_reversi_by_hand(sit_down: Callable[[str], Table], hands: Hands) -> None:
@@ -472,13 +788,64 @@ def test_reversi_by_hand(sit_down: Callable[[str], Table], hands: Hands) -> None
     ada, blaise = table.join("Ada", bot=False), table.join("Blaise", bot=False)
     open_window(table, ada)
     table.until(lambda: ada.can_move())
-    hands.button, hands.mouse = True, (3 * 60 + 30, 2 * 60 + 30)  # square 19
+    hands.click(3 * 60 + 30, 2 * 60 + 30)  # square 19
     table.until(lambda: blaise.can_move())
     assert (blaise.squares[19], blaise.squares[27], blaise.last) == (1, 1, 19)
-    hands.mouse = (4 * 60 + 30, 2 * 60 + 30)  # would be good for white, and it is white's turn
+    hands.click(4 * 60 + 30, 2 * 60 + 30)  # would be good for white, and it is white's turn
     for _ in range(5):
         table.pump()
     assert table.server.squares[20] == 0
+
+
+@pytest.mark.parametrize("name", ["pong", "reversi", "lag_lab"])
+def test_no_text_runs_into_another_or_over_the_edge(
+    sit_down: Callable[[str], Table], hands: Hands, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = sit_down(name)
+    ada, tom = table.join("WWWWWWWWWWWW", bot=False), table.join("Tom Bombadil", bot=False)
+    window = open_window(table, ada)
+    texts: list[tuple[str, Any]] = []
+
+    def noting(text: str, x: int, y: int, colour: str = "", corner: str = "topleft", size: int = 22, **_: Any) -> int:
+        right = write(text, x, y, colour or "white", corner, size, **_)
+        box = hands.pygame.font.Font(None, size).render(text, True, "white").get_rect(**{corner: (x, y)})
+        if box.width > (most := _.get("width", box.width)):
+            box.width = most
+            setattr(box, corner, (x, y))
+        texts.append((text, box))
+        return right
+
+    write = window.write
+    monkeypatch.setattr(window, "write", noting)
+    if name == "lag_lab":
+        ada.set(60, 500, 50)  # the widest that can be set
+        for trail in ada.trails:
+            trail.extend([[(0, 0)] * 3, [(300, 300)] * 3])
+    elif name == "pong":
+        for _ in range(12):
+            table.join("Goldberry Bb", bot=False)
+        table.until(lambda: len(ada.waiting) == 12)
+        ada.text = "Tom Bombadil beats Goldberry Bb 5:4"
+    else:
+        table.leave(tom)
+        table.until(lambda: ada.text == "Tom Bombadil left; the seat is kept for 30 s")
+    texts.clear()
+    window.update()
+    apart = [(text, box.inflate(8, 0)) for text, box in texts if text]
+    assert len(apart) > 5
+    for number, (text, box) in enumerate(apart):
+        assert window.screen.get_rect().contains(box), text
+        assert [other for other, there in apart[number + 1 :] if box.colliderect(there)] == [], text
+    if name == "reversi":
+        assert {"Tom Bombadil", "2 discs, away"} <= {text for text, _ in apart}
+
+
+def test_a_window_shortens_what_is_too_wide(sit_down: Callable[[str], Table], hands: Hands) -> None:
+    table = sit_down("reversi")
+    window = open_window(table, table.join("Ada", bot=False))
+    narrow = window.write("WWWWWWWWWWWW", 10, 10, width=100)
+    assert 60 < narrow - 10 <= 100
+    assert window.write("short", 10, 10, width=100) == window.write("short", 10, 10)
 
 
 def test_lag_lab_by_hand(sit_down: Callable[[str], Table], hands: Hands) -> None:
