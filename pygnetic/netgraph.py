@@ -116,11 +116,13 @@ class NetGraph:
 
         :param surface: the window, or any other surface.
         :param rect: where; by default 320 x 120 pixels in the lower right corner. It is readable from that size on.
+            Another size than last time takes some milliseconds: make a NetGraph for each.
         """
         self.update()
         if rect is None:
-            rect = self._pygame.Rect((0, 0), _SIZE)
-            rect.bottomright = surface.get_rect().bottomright
+            whole = surface.get_rect()
+            rect = self._pygame.Rect((0, 0), (min(_SIZE[0], whole.width), min(_SIZE[1], whole.height)))
+            rect.bottomright = whole.bottomright
         rect = self._pygame.Rect(rect)
         if rect.width < 1 or rect.height < 1:
             return
@@ -144,7 +146,7 @@ class NetGraph:
         self._edge = round(6 * zoom)
         self._header = round(4 * zoom)
         top, left, right = round(18 * zoom), round(118 * zoom), width - self._edge
-        self._values_right = left - round(26 * zoom)
+        self._values_right = left - 6 - self._font.size("500M")[0]
         self._table_left = right - max(round(self._source.width * zoom), width * 3 // 10)
         if self._table_left - left < 50 * zoom:  # too narrow for both
             self._table_left = width
@@ -164,13 +166,15 @@ class NetGraph:
             self._write(self._background, row.label, self._edge, graph.centery, _FAINT, "midleft")
         seconds = self._graphs[0].width // self._step * _INTERVAL
         self._write(self._background, f"{seconds:.0f} s", graph_right, self._header, _FAINT, "topright")
+        self._title_width = graph_right - self._font.size(f"{seconds:.0f} s")[0] - 2 * self._edge
         self._write_cells(self._background, self._source.headings, self._header, _FAINT)
         self._painted = False
 
     def _paint(self) -> None:
         self._painted = True
         self._panel.blit(self._background, (0, 0))
-        self._write(self._panel, self._sample.title, self._edge, self._header, _TEXT, "topleft")
+        title = self._cut(self._sample.title, self._title_width)
+        self._write(self._panel, title, self._edge, self._header, _TEXT, "topleft")
         shown = self._graphs[0].width // self._step
         history = list(self._history)[-shown:] if shown else []
         for number, (row, graph) in enumerate(zip(_ROWS, self._graphs, strict=True)):
@@ -222,9 +226,14 @@ class NetGraph:
             name, left = name[1:], left + self._font.get_height()
         if self._font.size(name)[0] > x - left:
             name = name.partition(" ")[0]  # half an address would be a wrong one
-        while name and self._font.size(name)[0] > x - left:
-            name = name[:-1]
-        self._write(surface, name, left, y, colour, "topleft")
+        self._write(surface, self._cut(name, x - left), left, y, colour, "topleft")
+
+    def _cut(self, text: str, width: int) -> str:
+        if self._font.size(text)[0] <= width:
+            return text
+        while text and self._font.size(text + "…")[0] > width:
+            text = text[:-1]
+        return text and text + "…"
 
     def _arrow(self, surface: Any, x: int, y: int, way: str) -> None:
         size = self._font.get_height() // 4

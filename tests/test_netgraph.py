@@ -219,9 +219,16 @@ def test_everything_is_labelled_and_inside(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("size", [(320, 120), (640, 240), (940, 130), (300, 400), (200, 100), (90, 30), (5, 5), (1, 1)])
-def test_sizes(pair: Pair, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("rate", [5, 150_000, 150_000_000])
+def test_sizes(pair: Pair, size: tuple[int, int], rate: int) -> None:
+    pair.connection._peer.address = "europe-west-1.games.example.org", 10000
     graph = Written(pair.connection)
-    feed(pair, graph, [20, 80])
+    feed(pair, graph, [20, 8888.8])
+    for _ in range(8):
+        pair.connection._outbox.data_sent += rate // 4
+        pair.connection._inbox.data_received += rate // 4
+        pair.clock.now += 0.25
+        graph.update()
     surface = pygame.Surface((1000, 500))
     surface.fill("#ff00ff")
     graph.written.clear()
@@ -244,7 +251,24 @@ def test_no_rect_is_the_lower_right_corner(pair: Pair) -> None:
     assert at(surface, 79, 299) == at(surface, 80, 179) == "#ff00ff"
     assert at(surface, 80, 180) != "#ff00ff" and at(surface, 399, 299) != "#ff00ff"
     graph.draw(surface, (10, 10, 0, 0))
-    graph.draw(pygame.Surface((50, 50)))
+    small = pygame.Surface((50, 50))
+    graph.draw(small)
+    assert graph._panel.get_size() == (50, 50), "not 320 x 120, of which the lower right part would be seen"
+
+
+def test_what_is_cut_says_so() -> None:
+    factory = MessageFactory("json")
+    names = ["player_position_updated", "player_position_removed"]
+    for name in names:
+        factory.register(name, ("x",))
+    with Pair(factory, net.Handler) as pair:
+        pair.open()
+        pair.connection.send(names[0], 1)
+        pair.connection.send(names[1], 1)
+        pair.update()
+        pair.clock.now += 1
+        cut = [text for text in Written(pair.connection).shown() if text.startswith("player")]
+        assert len(cut) == 1 and cut[0].endswith("…")
 
 
 def test_a_server_shows_totals_and_its_worst_peers() -> None:
