@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from programs import free_port
 from relays import BUFFER, HELD_BACK, HOST, MAX_CLIENTS, RST_ON_CLOSE, TcpRelay, UdpRelay, lose_once, pump_until
 
 
@@ -216,8 +217,7 @@ def test_udp_lose_once_loses_the_first_and_lets_the_resend_pass(server: socket.s
 
 
 def test_udp_survives_a_server_that_is_not_there(client: socket.socket) -> None:
-    with udp_socket() as gone:
-        target = gone.getsockname()
+    target = (HOST, free_port())
     with UdpRelay(target) as relay:
         for _ in range(5):
             client.sendto(b"anybody?", relay.address)
