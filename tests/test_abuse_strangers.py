@@ -44,7 +44,8 @@ def test_growth_is_seen() -> None:
     with Growth() as growth:
         held = bytearray(20 * MB)
         del held
-    assert 20 * MB - MISCOUNTED <= growth.peak < 25 * MB and growth.left < MB + MISCOUNTED
+    error = 6 * MISCOUNTED  # that of three counters, read twice
+    assert 20 * MB - error <= growth.peak < 25 * MB and growth.left < MB + error
 
 
 def says(player: Any, number: int, of: int) -> None:
