@@ -163,10 +163,6 @@ def test_the_event_loop() -> None:
     assert set(lines[3:]) == {"disconnected: KICKED: bye", "disconnected: CLOSED: bye"}
 
 
-def test_literal_python_parses() -> None:
-    assert "import pygnetic.event as event" in page("reference/api")
-
-
 # -- what the bytes are
 
 
