@@ -230,7 +230,7 @@ def test_connects_that_say_nothing(tcp_world: World, figure: Note) -> None:
     def attack() -> None:
         """Go on, whatever else is waited for: most are closed only when the server has dropped them long ago."""
         for _ in range(20):
-            socks.append(socket.create_connection(server.address))
+            socks.append(socket.create_connection(server.address, source_address=("127.0.0.2", 0)))
             if len(socks) > 200:
                 socks.pop(0).close()
 
