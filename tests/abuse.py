@@ -23,7 +23,9 @@ T = TypeVar("T")
 # fail. The figure tells what was measured.
 PATIENCE = 5
 # Since Linux 6.2 each processor keeps up to so many pages to itself before it adds them to those of a process
-# (percpu_counter_batch): that much of a resident size may be too much or missing, a quarter of a megabyte on two cores.
+# (percpu_counter_batch): that much of a counter may be too much or missing, a quarter of a megabyte on two cores. A
+# resident size is the sum of three counters (of anonymous pages, of files', of shared memory), and what grew is the
+# difference of two. Mostly one counter changes; where nothing but the instrument is looked at, expect 6 of them.
 MISCOUNTED = max(32, 2 * (os.cpu_count() or 1)) * (os.cpu_count() or 1) * 4096
 
 needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from /proc/self/statm")

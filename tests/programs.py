@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import random
 import re
 import signal
 import socket
@@ -21,16 +22,20 @@ PATIENCE = 20.0  # seconds; a deadline for slow machines, nothing takes so long
 
 
 def free_port() -> int:
-    """Return a port that is free for TCP and UDP; the one that is printed may be taken where the tests run."""
+    """Return a port that is free for TCP and UDP, for what cannot take port 0, or must find nobody there.
+
+    It is below those that systems give to whoever asks for any (Linux from 32768 on, others from 49152), so that nobody
+    else gets it in the meantime.
+    """
     while True:
+        port = random.SystemRandom().randrange(20_000, 32_768)  # two runs at once, of the same seed, differ
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("", 0))
-            port: int = tcp.getsockname()[1]
             try:
+                tcp.bind(("", port))
                 udp.bind(("", port))
             except OSError:
                 continue
-            return port
+        return port
 
 
 class Program:

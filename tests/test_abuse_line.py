@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import time
 from collections.abc import Callable
@@ -119,6 +120,7 @@ class Both(Recorder):
 
 
 @pytest.mark.abuse
+@pytest.mark.timeout(180)
 def test_unreliable_beside_reliable(figure: Note) -> None:
     pytest.importorskip("enet")
     with World("enet") as world:
@@ -128,15 +130,15 @@ def test_unreliable_beside_reliable(figure: Note) -> None:
         relay = UdpRelay(server.address, loss=0.05, seed=11, delay=0.05, jitter=0.005)
         connection = joined(world, relay, server)
         handler = server.made[0]
-        frame = -1
-        for frame in frames(20):
+        sent = 1200  # in 20 s; on a machine too busy for that it takes longer
+        for frame in itertools.islice(frames(120), sent):
             handler.frame = frame
             connection.net_move(frame)
             connection.net_echo(frame)
             world.pump()
             with contextlib.suppress(AssertionError):  # between two frames the relay goes on
                 world.until(lambda: False, timeout=0.006)
-        sent = frame + 1
+        assert frame == sent - 1
         world.until(lambda: len(handler.echoes) == sent)
         world.settle(0.2)
     lost = 1 - len(handler.moves) / sent
@@ -145,7 +147,7 @@ def test_unreliable_beside_reliable(figure: Note) -> None:
     assert handler.echoes == list(range(sent))
     assert handler.moves == sorted(set(handler.moves))
     assert handler.silence < 60
-    assert lost < 0.08
+    assert 0.03 < lost < 0.08  # three standard deviations are 1.9 %
     figure(figures.UNRELIABLE, "enet", "unreliable lost", f"{lost:.1%} of {sent}", "about 5 %")
     figure(figures.UNRELIABLE, "enet", "in the first and the last quarter", f"{1 - first:.1%}, {1 - last:.1%}")
     silence = figures.counted(handler.silence, "frame")

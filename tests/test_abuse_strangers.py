@@ -44,7 +44,8 @@ def test_growth_is_seen() -> None:
     with Growth() as growth:
         held = bytearray(20 * MB)
         del held
-    assert 20 * MB - MISCOUNTED <= growth.peak < 25 * MB and growth.left < MB + MISCOUNTED
+    error = 6 * MISCOUNTED  # that of three counters, read twice
+    assert 20 * MB - error <= growth.peak < 25 * MB and growth.left < MB + error
 
 
 def says(player: Any, number: int, of: int) -> None:
@@ -205,16 +206,17 @@ def test_spoofed_connects(enet_world: World, figure: Note) -> None:
         enet_world.pump()
         if player is not None and player.connected and not took:
             took = time.monotonic() - since
-        worst = max(worst, sum(peer.state != 0 for peer in adapter._host.peers) - bool(player))
+        # the honest client is at HOST, and nobody else
+        worst = max(worst, sum(peer.state != 0 and peer.address.host != HOST for peer in adapter._host.peers))
         for sock in socks:
             with contextlib.suppress(BlockingIOError):
                 while True:
                     bytes_out += len(sock.recv(2000))
             sock.close()
-    figure(figures.SPOOFED, "enet", "places taken", str(max(worst, 0)), "0")
+    figure(figures.SPOOFED, "enet", "places taken", str(worst), "0")
     figure(figures.SPOOFED, "enet", "an honest client is in after", f"{took:.2f} s", "1 s")
     figure(figures.SPOOFED, "enet", "bytes out for bytes in", f"{bytes_out} for {bytes_in}", "no more")
-    assert worst <= 0 and 0 < took < 1 + PATIENCE and bytes_out <= bytes_in
+    assert worst == 0 and 0 < took < 1 + PATIENCE and bytes_out <= bytes_in
     assert server._adapter._filter.refused >= 5000
 
 
@@ -223,20 +225,26 @@ def test_connects_that_say_nothing(tcp_world: World, figure: Note) -> None:
     first = tcp_world.join(server)
     took, updates = [], []
     socks: list[socket.socket] = []
+    tcp_world.pumps[tcp_world.pumps.index(server.update)] = lambda: updates.append(spent(server.update))
+
+    def attack() -> None:
+        """Go on, whatever else is waited for: most are closed only when the server has dropped them long ago."""
+        for _ in range(20):
+            socks.append(socket.create_connection(server.address, source_address=("127.0.0.2", 0)))
+            if len(socks) > 200:
+                socks.pop(0).close()
+
+    tcp_world.pumps.append(attack)
     try:
         with settled(), Growth() as growth:
-            for number in range(3000):
-                socks.append(socket.create_connection(server.address))
-                if number % 20 == 0:
-                    updates.append(spent(server.update))
-                    tcp_world.pump()
-                if number % 1000 == 500:
+            for number in range(150):
+                tcp_world.pump()
+                if number % 50 == 25:
                     since = time.monotonic()
                     tcp_world.join(server)
                     took.append(time.monotonic() - since)
-                if len(socks) > 200:
-                    socks.pop(0).close()
     finally:
+        tcp_world.pumps.remove(attack)
         for sock in socks:
             sock.close()
     figure(figures.CONNECTS, "socket", "an honest client is in after", f"{max(took):.2f} s", "1 s")

@@ -114,7 +114,12 @@ def test_quick(tmp_path: Path) -> None:
     target = tmp_path / "bench.json"
     command = [sys.executable, "-m", "bench", "--quick", "--json", str(target)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=500)
-    assert [job["job"] for job in json.loads(target.read_text())["jobs"]] == [job.name for job in JOBS]
+    jobs = json.loads(target.read_text())["jobs"]
+    assert [job["job"] for job in jobs] == [job.name for job in JOBS]
+    for asked, job in zip(JOBS, jobs, strict=True):  # what is installed must start, and measure
+        assert all(why.endswith(" is not installed") for why in job["missing"].values()), job["missing"]
+        assert all(len(values) == 2 for values in job["values"].values()), job["values"]
+        assert {*job["values"], *job["missing"]} == set(asked.programs)
 
 
 @pytest.mark.bench

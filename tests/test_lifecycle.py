@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from abuse import PATIENCE
 from world import HOST, Recorder, World
 
 import pygnetic as net
@@ -16,6 +17,7 @@ from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
 
+CONNECT_TIME = Limits().connect_time
 CLOSED, KICKED, LOST = DisconnectReason.CLOSED, DisconnectReason.KICKED, DisconnectReason.LOST
 
 
@@ -337,8 +339,11 @@ def test_a_long_or_odd_reason_does_no_harm(world: World) -> None:
 # -- refused, unreached
 
 
-def refused(world: World, connection: Any, seconds: float) -> Reason:
-    """Wait for the end of a connection that must never open; return why."""
+def refused(world: World, connection: Any, seconds: float = CONNECT_TIME) -> Reason:
+    """Wait for the end of a connection that must never open; return why.
+
+    :param seconds: it must end before; by default, who is told why must be told instead of waiting to the end.
+    """
     posted: list[Any] = []
     event.post = lambda kind, which, **more: which is connection and posted.append(kind)
     began = time.monotonic()
@@ -357,7 +362,7 @@ def refused(world: World, connection: Any, seconds: float) -> Reason:
 def test_a_client_with_other_messages_is_told_the_difference(world: World) -> None:
     server = world.server(message_factory=world.factory(echo=("text",), move=("x", "y", "z")))
     alice = world.connect(server, message_factory=world.factory(echo=("text",), move=("x", "y")))
-    reason = refused(world, alice, 1)
+    reason = refused(world, alice)
     assert reason.code == DisconnectReason.SCHEMA_MISMATCH
     assert "server: move(x, y, z); client: move(x, y)" in reason.text
     assert server.made == [] and server.connections() == []
@@ -372,7 +377,7 @@ def test_a_client_with_another_serializer_is_told(world: World) -> None:
 
     factory = MessageFactory(Other())
     factory.register("echo", ("text",))
-    reason = refused(world, world.connect(world.server(), message_factory=factory), 1)
+    reason = refused(world, world.connect(world.server(), message_factory=factory))
     assert reason.code == DisconnectReason.SCHEMA_MISMATCH
     assert "json" in reason.text and "morse" in reason.text
 
@@ -380,7 +385,7 @@ def test_a_client_with_another_serializer_is_told(world: World) -> None:
 def test_a_full_server(world: World) -> None:
     server = world.server(conn_limit=2)
     alice, bob = world.join(server), world.join(server)
-    reason = refused(world, world.connect(server), 1)
+    reason = refused(world, world.connect(server))
     assert reason.code == DisconnectReason.SERVER_FULL
     assert "2 clients" in reason.text
     assert len(server.made) == 2
@@ -395,7 +400,7 @@ def test_a_full_server(world: World) -> None:
 def test_nobody_is_listening(world: World) -> None:
     alice = world.connect(unused(world), message_factory=world.factory())
     alice.net_echo("anybody?")
-    reason = refused(world, alice, 6)
+    reason = refused(world, alice, CONNECT_TIME + PATIENCE)
     assert reason.code == DisconnectReason.UNREACHABLE
     host, port = alice.address
     assert f"nobody answered at {host}:{port} over " in reason.text
