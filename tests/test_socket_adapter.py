@@ -1,11 +1,14 @@
 """What only TCP can do to us."""
 
+import selectors
 import socket
 import struct
 
+import pytest
 from relays import pump_until
 
 from pygnetic.limits import DEFAULT
+from pygnetic.network import socket_adapter
 from pygnetic.network.base import CLOSED, OPENED, PACKET
 from pygnetic.network.socket_adapter import Adapter
 
@@ -35,3 +38,33 @@ def test_what_came_before_a_reset_is_read_though_writing_fails():
     assert [event[0] for event in events] == [OPENED, PACKET, CLOSED]
     assert events[1][2] == b"last"
     assert not peer.send(b"more") and peer.unsent == 0
+
+
+class WindowsSelector(selectors.SelectSelector):
+    """Does what Windows' select() does with three empty lists: WSAEINVAL."""
+
+    def select(self, timeout=None):
+        if not self.get_map():
+            raise OSError(10022, "An invalid argument was supplied")
+        return super().select(timeout)
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    monkeypatch.setattr(socket_adapter.selectors, "DefaultSelector", WindowsSelector)
+
+
+def test_a_client_without_a_connection_can_be_updated_on_windows(windows):
+    adapter = Adapter(limits=DEFAULT)
+    start = adapter.clock()
+    assert adapter.poll() == adapter.poll(20) == []
+    assert adapter.clock() - start >= 0.019  # it waited as it was told
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        peer = adapter.connect(*listener.getsockname())
+        remote, _ = listener.accept()
+        remote.close()
+    events = []
+    pump_until(lambda: any(event[0] == CLOSED for event in events), lambda: events.extend(adapter.poll()))
+    assert events[-1][1] is peer
+    assert adapter.poll() == []
+    adapter.close()

@@ -184,7 +184,12 @@ class Adapter:
         if self._resume and self.clock() >= self._resume and self._listener is not None:
             self._resume = 0.0
             self._selector.register(self._listener, selectors.EVENT_READ, None)
-        ready = self._selector.select(0 if self._events or self._late else max(timeout, 0) / 1000)
+        seconds = 0 if self._events or self._late else max(timeout, 0) / 1000
+        if self._selector.get_map():
+            ready = self._selector.select(seconds)
+        else:  # a Client that is not connected; Windows' select() refuses to wait for nothing
+            ready = []
+            time.sleep(seconds)
         todo: deque[tuple[Peer | None, int]] = deque((key.data, mask) for key, mask in ready)
         if self._late:  # who was not reached in the last poll goes first in this one, in the same order
             todo = deque(sorted(todo, key=lambda turn: self._late.get(turn[0], len(self._late))))
