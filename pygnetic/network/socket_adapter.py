@@ -199,7 +199,7 @@ class Adapter:
         while todo:
             peer, mask = todo.popleft()
             if peer is None:
-                self._accept()
+                self._accept(end)
             elif peer._state == _NEW:
                 self._connected(peer)
             else:
@@ -222,7 +222,7 @@ class Adapter:
         self._events.clear()
         return events
 
-    def _accept(self) -> None:
+    def _accept(self, end: float) -> None:
         assert self._listener is not None and self._selector is not None
         for _ in range(_BACKLOG):
             try:
@@ -232,12 +232,17 @@ class Adapter:
                     self._selector.unregister(self._listener)
                     self._resume = self.clock() + _PAUSE
                 return
+            if address is None:  # macOS, where accept() hands over a connection that was reset already
+                sock.close()
+                continue
             host = address[0].removeprefix("::ffff:")  # an IPv4 address on a socket that takes both
             peer = Peer(self, (host, address[1]))
             peer._sock = sock
             self._peers.add(peer)
             sock.setblocking(False)
             self._open(peer)
+            if self.clock() > end:  # a hundred take some ms
+                return
 
     def _connected(self, peer: Peer) -> None:
         assert peer._sock is not None
