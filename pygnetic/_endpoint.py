@@ -140,7 +140,9 @@ class Endpoint:
     def _full(self) -> bool:
         if len(self._connections) < self.conn_limit:
             return False  # without a look at each: 60 us for everyone of a thousand who join
-        return sum(connection._state < CLOSING for connection in self._connections.values()) >= self.conn_limit
+        # who has said BYE, or whose CLOSED waits to be dispatched, has left
+        here = (c._state < CLOSING and c.reason is None and c._gone is None for c in self._connections.values())
+        return sum(here) >= self.conn_limit
 
     def _closing(self, connection: Connection) -> None:
         self._deadlines.set(connection, self._clock() + self.limits.close_time)
@@ -290,8 +292,8 @@ class Endpoint:
                 if done and connection._gone is not None:
                     self._finish(connection)
             finally:
-                if not done and connection._state != CLOSED:
-                    self._wake(connection)
+                if not done and (connection._state != CLOSED or inbox.calls):
+                    self._later(connection)
             if self._closed:
                 return
 
@@ -306,7 +308,27 @@ class Endpoint:
             connection._inbox.run_calls(connection, self.handle_error)
         finally:
             if connection._inbox.calls:
-                self._wake(connection)
+                self._later(connection)
+
+    def _later(self, connection: Connection) -> None:
+        """User code raised: what it kept from being done is done by the next update."""
+        if not self._closed:
+            self._wake(connection)
+        else:  # it closed us, too, so that there is none
+            for error in self._call_all(connection):
+                _log_unraised(error)
+
+    def _call_all(self, connection: Connection) -> list[BaseException]:
+        """Tell each handler of the end, whatever others raise; return what they did."""
+        errors: list[BaseException] = []
+        while connection._inbox.calls:
+            try:
+                connection._inbox.run_calls(connection, self.handle_error)
+            except Closed:
+                pass  # a handler that always connects again
+            except BaseException as error:  # sys.exit() and Ctrl-C included
+                errors.append(error)
+        return errors
 
     def _post_gone(self, connection: Connection) -> None:
         if event.post is not None:
@@ -441,25 +463,20 @@ class Endpoint:
             self._last_words(connection)
         self._closed = True
         self._adapter.close()
-        errors: list[Exception] = []
+        errors: list[BaseException] = []
         # of who is CLOSED and still here, one handler raised in on_disconnect() and others are to be told
         for connection in connections + [left for left in self._ready if left._state == CLOSED]:
             if connection._state != CLOSED:
                 self._forget(connection)
                 connection._inbox.call_each("on_disconnect")
                 self._post_gone(connection)
-            while connection._inbox.calls:
-                try:
-                    connection._inbox.run_calls(connection, self.handle_error)
-                except Closed:
-                    pass  # a handler that always connects again
-                except Exception as error:  # the others are told all the same
-                    errors.append(error)
+            errors += self._call_all(connection)
         self._strangers.clear()
         self._ready.clear()
         self._deadlines.clear()
+        errors.sort(key=lambda error: isinstance(error, Exception))  # what ends the program goes first
         for left_out in errors[1:]:  # only one can be raised
-            _logger.error("close(): another handler raised in on_disconnect()", exc_info=left_out)
+            _log_unraised(left_out)
         if errors:
             raise errors[0]
 
@@ -480,6 +497,10 @@ class Endpoint:
             text = "the server was closed" if self._serving else "the client was closed"
             connection._peer.send(_session.bye(Reason(code, text), final=True))
         connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
+
+
+def _log_unraised(error: BaseException) -> None:
+    _logger.error("close(): another handler raised in on_disconnect()", exc_info=error)
 
 
 def factory_of(given: Any, owner: Any) -> MessageFactory:

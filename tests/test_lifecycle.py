@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import time
 from functools import partial
@@ -473,6 +474,20 @@ def test_a_client_can_come_and_go(world: World) -> None:
     assert [texts(made) for made in server.made] == [[0], [1], [2], [3], [4]]
 
 
+@pytest.mark.parametrize("who", ["the same client", "another"])
+def test_who_leaves_makes_room_at_once(world: World, who: str) -> None:
+    server = world.server(conn_limit=1)
+    client = world.client()
+    for _ in range(10):
+        connection = world.connect(server, client=client)
+        world.until(lambda: connection.connected or connection.reason)  # noqa: B023
+        assert connection.connected, connection.reason
+        connection.disconnect()
+        if who == "another":
+            client.update()
+            client = world.client()
+
+
 # -- close()
 
 
@@ -618,6 +633,83 @@ def test_close_tells_who_was_to_be_told_after_a_handler_that_raised(world: World
         world.until(lambda: False)
     alice.client.close()
     assert second.ended == third.ended == 1
+
+
+def test_every_handler_is_told_though_each_of_them_raises(world: World) -> None:
+    told = []
+
+    class Raises(Recorder):
+        def on_disconnect(self) -> None:
+            told.append(self)
+            raise ZeroDivisionError
+
+    alice = world.join(world.server(), Raises())
+    handlers = [alice.handler, *(Raises() for _ in range(4))]
+    for handler in handlers[1:]:
+        alice.add_handler(handler)
+    alice.disconnect()
+
+    def update(once: Any = alice.client.update) -> None:
+        with contextlib.suppress(ZeroDivisionError):
+            once()
+
+    world.pumps[world.pumps.index(alice.client.update)] = update
+    world.until(lambda: len(told) == 5)
+    world.settle()
+    assert told == handlers
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_close_tells_the_others_though_one_handler_ends_the_program(
+    memory_world: World, error: type[BaseException]
+) -> None:
+    told = []
+
+    class Ends(Recorder):
+        def on_disconnect(self) -> None:
+            told.append(self.connection.id)
+            raise error if len(told) == 2 else ZeroDivisionError
+
+    server = memory_world.server(handler=Ends)
+    for _ in range(3):
+        memory_world.join(server)
+    with pytest.raises(error):  # and not what the first one raised
+        server.close()
+    assert told == [1, 2, 3]
+    server.close()
+    assert told == [1, 2, 3]
+
+
+@pytest.mark.parametrize("raises", [1, 2])
+def test_the_other_handlers_are_told_though_one_closes_the_client_and_raises(world: World, raises: int) -> None:
+    told = []
+
+    class Closes(Recorder):
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+        def on_disconnect(self) -> None:
+            told.append(self.number)
+            if self.number == raises:
+                alice.client.close()
+            if self.number <= raises:
+                raise ZeroDivisionError(self.number)
+
+    server = world.server()
+    alice = world.join(server, Closes(1))
+    for number in (2, 3, 4):
+        alice.add_handler(Closes(number))
+    world.pumps.remove(alice.client.update)
+    server.close()
+    world.pumps.remove(server.update)
+    errors = []
+    while not alice.client._closed:
+        try:
+            alice.client.update(1)
+        except ZeroDivisionError as raised:
+            errors.append(raised.args[0])
+    assert (told, errors) == ([1, 2, 3, 4], list(range(1, raises + 1)))
 
 
 # -- time
