@@ -301,9 +301,7 @@ class Endpoint:
         """The adapter said CLOSED and the last message was dispatched: end the connection."""
         if connection._state == CLOSED:
             return
-        self._forget(connection)
-        connection._inbox.call_each("on_disconnect")
-        self._post_gone(connection)
+        self._end(connection)
         try:
             connection._inbox.run_calls(connection, self.handle_error)
         finally:
@@ -334,7 +332,8 @@ class Endpoint:
         if event.post is not None:
             event.post(event.NET_DISCONNECTED, connection, reason=connection.reason)
 
-    def _forget(self, connection: Connection) -> None:
+    def _end(self, connection: Connection) -> None:
+        """Close a connection, and have its handlers told."""
         if connection.reason is None:
             code = connection._gone or DisconnectReason.LOST
             connection.reason = Reason(code, self._explain(connection, code))
@@ -343,6 +342,9 @@ class Endpoint:
         connection._outbox.shut()
         connection._inbox.drop()
         self._connections.pop(connection._peer, None)
+        connection._inbox.call_each("on_disconnect")
+        connection._hand_over()
+        self._post_gone(connection)
 
     def _explain(self, connection: Connection, code: DisconnectReason) -> str:
         title = self._adapter.title
@@ -467,9 +469,7 @@ class Endpoint:
         # of who is CLOSED and still here, one handler raised in on_disconnect() and others are to be told
         for connection in connections + [left for left in self._ready if left._state == CLOSED]:
             if connection._state != CLOSED:
-                self._forget(connection)
-                connection._inbox.call_each("on_disconnect")
-                self._post_gone(connection)
+                self._end(connection)
             errors += self._call_all(connection)
         self._strangers.clear()
         self._ready.clear()

@@ -147,6 +147,9 @@ class Connection:
             hint = "; call it to make one" if isinstance(handler, type) else ""
             raise TypeError(f"add_handler() takes an instance of a pygnetic.Handler subclass, not {handler!r}{hint}")
         handler.connection = self._proxy
+        handler._closed_connection = self if self._state == CLOSED else None
+        if self._state == CLOSED:
+            return  # nothing comes any more
         self._inbox.add_handler(handler, self.parent._receivers(type(handler), self._names()))
 
     def disconnect(self, when: int = 0, reason: str = "") -> None:
@@ -268,6 +271,13 @@ class Connection:
         else:
             self._peer.disconnect()
         self.parent._closing(self)
+
+    def _hand_over(self) -> None:
+        """It is closed, and goes to its handlers: they keep it, and it does not keep them, or that were a cycle."""
+        for handler, _ in self._inbox.handlers:
+            if handler.connection is self._proxy:  # and not one that it was added to since
+                handler._closed_connection = self
+        self._inbox.handlers = []
 
     def _itself(self) -> "Connection":
         """What a proxy stands for: a proxy is no key, and not equal to it."""

@@ -536,7 +536,7 @@ def test_address_repr_and_parent(pair: Pair) -> None:
     assert " closed " in repr(pair.connection)
 
 
-def test_nothing_holds_a_connection_but_its_client(factory: MessageFactory) -> None:
+def test_nothing_holds_a_closed_connection_but_its_handlers(factory: MessageFactory) -> None:
     keeper = Keeper()
     with Pair(factory, Keeper, client_handler=keeper) as pair:
         gone = weakref.ref(pair.open().connection)
@@ -545,10 +545,34 @@ def test_nothing_holds_a_connection_but_its_client(factory: MessageFactory) -> N
         pair.connection = None  # type: ignore[assignment]
         pair.clock.now += 20.0  # no deadline is left
         pair.update()
-        gc.collect()
-        assert gone() is None
-        with pytest.raises(ReferenceError):
-            _ = keeper.connection.id
+        assert keeper.connection.reason.code == DisconnectReason.CLOSED
+        gc.disable()
+        try:
+            del keeper  # the only other reference is this test's Pair, which has let go of it
+            assert gone() is None  # there was no cycle
+        finally:
+            gc.enable()
+
+
+def test_a_handler_can_read_its_connection_as_long_as_it_lives(pair: Pair) -> None:
+    mine, [theirs], early, late = Keeper(), pair.server.handlers(), Keeper(), Keeper()
+    pair.connection.add_handler(mine)
+    pair.connection.add_handler(early)
+    pair.remote.disconnect(0, "be nice")
+    pair.update(2)
+    pair.connection.add_handler(late)  # which nothing reaches any more
+    pair.connection = pair.client.connect("localhost", pair.server.address[1])
+    pair.connection.add_handler(early)
+    pair.update(3)
+    pair.clock.now += 20.0  # no deadline is left
+    pair.update()
+    gc.collect()
+    assert str(mine.connection.reason) == str(late.connection.reason) == "KICKED: be nice"
+    assert str(theirs.connection.reason) == "CLOSED: be nice"
+    assert type(mine.connection) is weakref.ProxyType
+    assert early.connection.id == pair.connection.id
+    assert early._closed_connection is None  # it is the new one's
+    assert late.connection.net_ready() is late.connection.connected is False
 
 
 def test_attributes_of_one_s_own(pair: Pair) -> None:
