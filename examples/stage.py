@@ -58,7 +58,7 @@ class Player(net.Handler):
         self.name = name
 
     def connect(self, client, address):
-        # handler.connection is the same, but a weak proxy, which asks for the connection at each look
+        # the connection itself; self.connection is a weak proxy of it
         self.link = client.connect(*address)
         self.link.add_handler(self)
 

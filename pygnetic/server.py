@@ -40,7 +40,7 @@ class Server(Endpoint):
 
     #: The Handler subclass that is made for each client; read whenever one is accepted.
     handler: Callable[[], Handler] | None = None
-    #: The factory for all connections; a subclass can have its own.
+    #: The factory for all connections, taken when the server is made; a subclass can have its own.
     message_factory = message.message_factory
 
     _serving = True
@@ -65,7 +65,8 @@ class Server(Endpoint):
         _check_handler(self.handler)
         if message_factory is not None:
             self.message_factory = message_factory
-        factory = factory_of(None, self)
+        # the server's from now on, whatever message_factory is made to be: it has frozen this one, and sends its hash
+        self._factory = factory = factory_of(None, self)
         check_width(factory, limits or DEFAULT)
         self._hash = factory.get_hash()  # ImportError without a serialization adapter, so before a port is bound
         super().__init__((host, port), conn_limit, n_adapter, limits, adapter_options)
@@ -108,7 +109,7 @@ class Server(Endpoint):
             if args or kwargs:
                 raise TypeError(f"broadcast() got {type(message).__name__} complete, and fields besides")
             args, message = message, type(message)
-        factory = self.message_factory
+        factory = self._factory
         if isinstance(message, str):
             message = factory.get_by_name(message)
         encode = self._encoders.get(message) if isinstance(message, type) else None
@@ -160,7 +161,7 @@ class Server(Endpoint):
         if kind != _session.HELLO:
             raise DecodeError("the first packet was no HELLO")
         hello = _session.read_hello(packet)
-        factory = self.message_factory
+        factory = self._factory
         if hello.version != _session.VERSION:
             text = f"server: protocol {_session.VERSION}; client: protocol {hello.version}; update the older one"
             self._refuse(stranger, Reason(DisconnectReason.VERSION_MISMATCH, text), now)
@@ -195,7 +196,7 @@ class Server(Endpoint):
         peer = stranger.peer
         del self._strangers[peer]
         stranger._due = 0.0
-        connection = self._connections[peer] = Connection(self, peer, self.message_factory)
+        connection = self._connections[peer] = Connection(self, peer, self._factory)
         peer.send(_session.welcome())
         self._unmet.add(connection)
         self._begin(connection, now)

@@ -926,6 +926,16 @@ def test_the_factory_that_is_given_is_the_one_that_is_frozen(world: World) -> No
         net.register("still_possible")
 
 
+def test_a_server_keeps_the_factory_that_it_was_made_with(world: World) -> None:
+    server = world.server()
+    first = server.message_factory
+    server.message_factory = world.factory(other=("a", "b"))
+    alice = world.join(server, message_factory=first)
+    assert server.broadcast("echo", "hi") == 1
+    alice.net_echo("here")
+    world.until(lambda: alice.handler.messages and server.made[0].messages)
+
+
 def test_a_client_freezes_its_factory_when_it_connects(world: World) -> None:
     server = world.server()
     net.message.message_factory._given = net.serialization.get_adapter("json")
