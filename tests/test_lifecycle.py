@@ -304,6 +304,18 @@ def test_what_the_two_sides_are_told_when_the_server_disconnects(world: World) -
     assert there.reason == (CLOSED, "be nice, Ålice")
 
 
+def test_the_reason_arrives_though_the_queue_is_full(world: World) -> None:
+    server = world.server(limits=Limits(unsent=2000))
+    alice = world.join(server)
+    world.settle()
+    size = 1989
+    while not alice.there._peer.send(b"1" * size):
+        size -= 1
+    alice.there.disconnect(reason="be nice")
+    world.until(lambda: alice.handler.ended)
+    assert alice.reason == (KICKED, "be nice")
+
+
 def test_what_the_two_sides_are_told_when_the_client_disconnects(world: World) -> None:
     server = world.server()
     alice = world.join(server)

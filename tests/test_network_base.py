@@ -1,6 +1,7 @@
 """What network adapters share, and the corners of the socket adapter that no honest network shows."""
 
 import errno
+import math
 import socket
 from types import SimpleNamespace
 from typing import Any
@@ -166,6 +167,9 @@ class FakeSelector:
     def unregister(self, sock: Any) -> None:
         del self.registered[sock]
 
+    def get_map(self) -> Any:
+        return self.registered
+
     def select(self, timeout: float) -> list[Any]:
         return []
 
@@ -262,7 +266,7 @@ def test_without_descriptors_the_listener_rests(adapter: Any, number: int) -> No
     adapter.clock = lambda: now[0]
     adapter._listener = FakeSocket(accept=OSError(number, "too many"))
     adapter._selector.register(adapter._listener, 1, None)
-    adapter._accept()
+    adapter._accept(math.inf)
     assert adapter._selector.registered == {}
     adapter.poll()
     assert adapter._selector.registered == {}
@@ -274,7 +278,7 @@ def test_without_descriptors_the_listener_rests(adapter: Any, number: int) -> No
 def test_an_accept_that_came_to_nothing(adapter: Any) -> None:
     adapter._listener = FakeSocket(accept=OSError(errno.ECONNABORTED, "gone again"))
     adapter._selector.register(adapter._listener, 1, None)
-    adapter._accept()
+    adapter._accept(math.inf)
     assert list(adapter._selector.registered) == [adapter._listener] and adapter.poll() == []
 
 
@@ -314,7 +318,7 @@ def test_what_did_not_go_out_at_once_goes_when_the_socket_takes_it(adapter: Any,
 
 def test_a_crowd_at_the_door_is_let_in_by_and_by(adapter: Any) -> None:
     adapter._listener = SimpleNamespace(accept=lambda: (FakeSocket(), ("::ffff:10.0.0.1", 5)), close=lambda: None)
-    adapter._accept()
+    adapter._accept(math.inf)
     events = adapter.poll()
     assert len(events) == 128 and {peer.address for _, peer, *_ in events} == {("10.0.0.1", 5)}
 

@@ -15,6 +15,7 @@ from typing import Any
 import enet
 
 from pygnetic.limits import Limits
+from pygnetic.network import base
 from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, check_port, listen_error, never_opened, resolve
 from pygnetic.network.enet_filter import DatagramFilter
 
@@ -98,7 +99,7 @@ class Peer:
             size = len(packet)
             if self._held + size > self._limit or len(self._freed) > _MANY_FREED:
                 self._settle()
-                if self._held + size > self._limit:
+                if base.over_limit(packet, self._held + size, self._limit):
                     return False
             data = _Packet(packet, _RELIABLE)
             # counted before sending: the callback comes in every case, a refused packet's included

@@ -16,6 +16,7 @@ from typing import Any
 
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
+from pygnetic.network import base
 from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, check_port, listen_error, never_opened, resolve
 
 __all__ = ["Adapter", "Peer"]
@@ -61,7 +62,9 @@ class Peer:
             adapter.packet, adapter.frame = packet, len(packet).to_bytes(_LENGTH, "big") + packet
         frame = adapter.frame
         unsent = self.unsent + len(frame)
-        if self._state != _OPEN or unsent > adapter.limits.unsent:
+        if self._state != _OPEN:
+            return False
+        if unsent > adapter.limits.unsent and base.over_limit(packet, unsent, adapter.limits.unsent):
             return False
         out = self._out
         if not out:
