@@ -495,7 +495,7 @@ class Endpoint:
         if connection._state == OPEN and connection._gone is None:
             code = DisconnectReason.KICKED if self._serving else DisconnectReason.CLOSED
             text = "the server was closed" if self._serving else "the client was closed"
-            connection._peer.send(_session.bye(Reason(code, text), final=True))
+            connection._peer.send(_session.bye(Reason(code, text), True, self.limits.packet_size))
         connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
 
 

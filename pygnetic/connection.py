@@ -263,7 +263,7 @@ class Connection:
         self._inbox.drop()
         if opened:
             code = DisconnectReason.KICKED if self._is_server() and reason.code == 0 else reason.code
-            self._peer.send(_session.bye(Reason(code, reason.text), final=now))
+            self._peer.send(_session.bye(Reason(code, reason.text), now, self._limits.packet_size))
         if now:
             if opened:
                 self.parent._adapter.flush()

@@ -188,7 +188,8 @@ class Server(Endpoint):
         else:
             _logger.info("refused %s:%s: %s", *stranger.address, reason)
         stranger.refused = True
-        stranger.peer.send(_session.refuse(reason, description))
+        most = min(self.limits.packet_size, self.limits.unsent)
+        stranger.peer.send(_session.refuse(reason, description, most))
         stranger.peer.disconnect()
         self._deadlines.set(stranger, now + self.limits.close_time)
 

@@ -376,6 +376,31 @@ def test_a_client_with_other_messages_is_told_the_difference(world: World) -> No
     assert server.made == [] and server.connections() == []
 
 
+@pytest.mark.parametrize("limit", ["packet_size", "unsent"])
+def test_the_difference_is_told_within_the_limits(world: World, limit: str) -> None:
+    many = {f"message_number_{number}": ("a_field", "another_field") for number in range(60)}
+    limits = Limits(**{limit: 1024})
+    server = world.server(message_factory=world.factory(**many), limits=limits)
+    alice = world.connect(server, message_factory=world.factory(), limits=limits)
+    bob = world.connect(server, message_factory=world.factory(**many, last=("a",)), limits=limits)
+    world.until(lambda: alice.handler.ended and bob.handler.ended)
+    assert str(alice.reason).startswith("SCHEMA_MISMATCH: message 1 differs: server: message_number_0(a_field, another")
+    assert bob.reason.code == DisconnectReason.SCHEMA_MISMATCH
+    assert "server: ... (too long to tell); client: message_number_" in bob.reason.text
+
+
+def test_a_reason_is_cut_to_the_packet_size(world: World) -> None:
+    limits = Limits(packet_size=256)
+    server = world.server(limits=limits)
+    alice, bob = world.join(server, limits=limits), world.join(server, limits=limits)
+    alice.there.disconnect(0, "é" * 400)
+    bob.there.disconnect(0, "é" * 400)
+    world.until(lambda: alice.handler.ended and bob.handler.ended)
+    for player in (alice, bob):
+        assert player.reason.code == KICKED and 100 < len(player.reason.text) < 128
+        assert set(player.reason.text) == {"é"}
+
+
 def test_a_client_with_another_serializer_is_told(world: World) -> None:
     class Other:
         wire_name = "morse"

@@ -159,9 +159,25 @@ def test_bye_with_a_wrong_end(rest: bytes) -> None:
 def test_long_texts_are_cut_between_characters() -> None:
     reason = _session.read_bye(_session.bye(Reason(KICKED, "a" + "\u20ac" * 1000))).reason
     assert reason.text == "a" + "\u20ac" * 341  # 3 bytes each, 1024 at most
-    refusal = _session.read_refuse(_session.refuse(Reason(KICKED, "x" * 5000), "\u20ac" * 6000))
+    refusal = _session.read_refuse(_session.refuse(Reason(KICKED, "x" * 5000)))
     assert refusal.reason.text == "x" * 400  # what is shown is shorter yet
-    assert refusal.description == "\u20ac" * 5461
+
+
+def test_a_long_description_is_cut_between_lines() -> None:
+    lines = ["msgpack", *(f"{number} message(\u20ac)" for number in range(1, 2000))]
+    refusal = _session.read_refuse(_session.refuse(Reason(KICKED), "\n".join(lines)))
+    cut = refusal.description.split("\n")
+    assert 500 < len(cut) < 1000
+    assert cut[:-1] == lines[: len(cut) - 1]
+    assert cut[-1] == f"{len(cut) - 1} ... (too long to tell)"
+    assert _session.read_refuse(_session.refuse(Reason(KICKED), "a" * 20_000)).description == ""
+
+
+@pytest.mark.parametrize("most", [0, 10, 40, 300, 2000, 65536])
+def test_packets_are_no_longer_than_the_limit(most: int) -> None:
+    reason, description = Reason(KICKED, "\u20ac" * 500), "msgpack\n" + "1 m(a)\n" * 3000
+    assert len(_session.refuse(reason, description, most)) <= max(most, 7)
+    assert len(_session.bye(reason, most=most)) <= max(most, 6)
 
 
 def test_half_a_surrogate_pair_does_not_stop_a_goodbye() -> None:
