@@ -33,22 +33,38 @@ _BACKLOG = 128
 # Without a free descriptor accept() fails and the listener stays readable: look again after this many seconds.
 _PAUSE = 0.2
 _AGAIN = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.EINPROGRESS, errno.EALREADY)
-_WSAEWOULDBLOCK = 10035  # what Windows says for a connect() in progress
+# After so many seconds the next address of a host is tried beside the one before (RFC 8305, section 5): where IPv6
+# leads into nothing, IPv4 serves.
+_HEAD_START = 0.25
 
 _NEW, _OPEN, _CLOSING, _CLOSED = range(4)
 _READ, _READ_AND_WRITE = selectors.EVENT_READ, selectors.EVENT_READ | selectors.EVENT_WRITE
 
 
+class _Attempt:
+    """One address of a peer that is being tried."""
+
+    __slots__ = ("address", "peer", "sock")
+
+    _state = _NEW
+
+    def __init__(self, peer: "Peer", sock: socket.socket) -> None:
+        self.peer = peer
+        self.sock = sock
+        self.address = peer.address
+
+
 class Peer:
     """One TCP connection."""
 
-    __slots__ = ("_adapter", "_addresses", "_in", "_mask", "_out", "_sock", "_state", "address", "unsent")
+    __slots__ = ("_adapter", "_addresses", "_attempts", "_in", "_mask", "_out", "_sock", "_state", "address", "unsent")
 
     def __init__(self, adapter: "Adapter", address: tuple[str, int]) -> None:
         self.address = address
         self.unsent = 0
         self._adapter = adapter
         self._addresses: list[Any] = []
+        self._attempts: list[_Attempt] = []
         self._sock: socket.socket | None = None
         self._state = _NEW
         self._mask = 0
@@ -107,7 +123,8 @@ class Adapter:
         self._resume = 0.0
         # more of one peer's in one poll would not fit into its backlog
         self._share = limits.backlog // 2
-        self._late: dict[Peer | None, int] = {}
+        self._late: dict[Peer | _Attempt | None, int] = {}
+        self._waiting: dict[Peer, float] = {}  # when the next address is tried
         self._selector: selectors.BaseSelector | None = None
         if address is not None:
             host, port = address
@@ -120,7 +137,7 @@ class Adapter:
             self._selector.register(self._listener, selectors.EVENT_READ, None)
 
     def connect(self, host: str, port: int) -> Peer:
-        """Start to connect to each address of a host in turn.
+        """Start to connect to the addresses of a host: the first that opens is taken.
 
         :raises OSError: the host does not resolve, or the port is none.
         """
@@ -133,6 +150,9 @@ class Adapter:
         return peer
 
     def _try_next(self, peer: Peer) -> None:
+        """Begin with the next address that one can begin with."""
+        assert self._selector is not None
+        self._waiting.pop(peer, None)
         while peer._addresses:
             family, address = peer._addresses.pop(0)
             try:
@@ -141,13 +161,24 @@ class Adapter:
                 continue
             sock.setblocking(False)
             code = sock.connect_ex(address)
-            if code == 0 or code in _AGAIN or code == _WSAEWOULDBLOCK:
-                peer._sock = sock
+            if code == 0 or code in _AGAIN:
                 peer.address = (address[0], address[1])
-                self._watch(peer, selectors.EVENT_WRITE)
+                attempt = _Attempt(peer, sock)
+                peer._attempts.append(attempt)
+                self._selector.register(sock, selectors.EVENT_WRITE, attempt)
+                if peer._addresses:
+                    self._waiting[peer] = self.clock() + _HEAD_START
                 return
             sock.close()
-        self.drop(peer, DisconnectReason.UNREACHABLE)
+        if not peer._attempts:
+            self.drop(peer, DisconnectReason.UNREACHABLE)
+
+    def _try_others(self) -> float:
+        """Try the next addresses where it is time to; return the seconds until it is again."""
+        now = self.clock()
+        for peer in [peer for peer, due in self._waiting.items() if due <= now]:
+            self._try_next(peer)
+        return max(min(self._waiting.values(), default=now) - now, 0.0)
 
     def _watch(self, peer: Peer, mask: int) -> None:
         if mask == peer._mask or self._selector is None or peer._sock is None:
@@ -178,6 +209,15 @@ class Adapter:
         if peer._sock is not None:
             peer._sock.close()
             peer._sock = None
+        self._waiting.pop(peer, None)
+        for attempt in peer._attempts:
+            self._give_up(attempt)
+        peer._attempts = []
+
+    def _give_up(self, attempt: _Attempt) -> None:
+        assert self._selector is not None
+        self._selector.unregister(attempt.sock)
+        attempt.sock.close()
 
     def poll(self, timeout: float = 0) -> list[Event]:
         """Send what is queued, wait up to ``timeout`` ms for the first event, then take all there is."""
@@ -187,13 +227,17 @@ class Adapter:
         if self._resume and self.clock() >= self._resume and self._listener is not None:
             self._resume = 0.0
             self._selector.register(self._listener, selectors.EVENT_READ, None)
-        seconds = 0 if self._events or self._late else max(timeout, 0) / 1000
+        seconds = max(timeout, 0) / 1000
+        if self._waiting:
+            seconds = min(seconds, self._try_others())
+        if self._events or self._late:
+            seconds = 0
         if self._selector.get_map():
             ready = self._selector.select(seconds)
         else:  # a Client that is not connected; Windows' select() refuses to wait for nothing
             ready = []
             time.sleep(seconds)
-        todo: deque[tuple[Peer | None, int]] = deque((key.data, mask) for key, mask in ready)
+        todo: deque[tuple[Any, int]] = deque((key.data, mask) for key, mask in ready)
         if self._late:  # who was not reached in the last poll goes first in this one, in the same order
             todo = deque(sorted(todo, key=lambda turn: self._late.get(turn[0], len(self._late))))
         end = self.clock() + self.limits.io_time / 1000
@@ -247,13 +291,18 @@ class Adapter:
             if self.clock() > end:  # a hundred take some ms
                 return
 
-    def _connected(self, peer: Peer) -> None:
-        assert peer._sock is not None
-        if peer._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self._release(peer)
+    def _connected(self, attempt: _Attempt) -> None:
+        peer = attempt.peer
+        if attempt not in peer._attempts:
+            return  # another address has just opened
+        peer._attempts.remove(attempt)
+        if attempt.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._give_up(attempt)
             self._try_next(peer)
         else:
+            self._release(peer)
             peer._addresses = []
+            peer._sock, peer.address, peer._mask = attempt.sock, attempt.address, selectors.EVENT_WRITE
             self._open(peer)
 
     def _open(self, peer: Peer) -> None:
