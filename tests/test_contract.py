@@ -586,6 +586,18 @@ def test_localhost_reaches_a_server_on_ipv4_where_it_means_ipv6_first(
     world.until(lambda: connection.connected)
 
 
+def test_a_server_on_localhost_is_on_ipv4_and_says_so(wire_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(host: str, port: int, family: int = 0, *rest: int) -> list[Any]:
+        assert host == "localhost"
+        both = {socket.AF_INET6: ("::1", port, 0, 0), socket.AF_INET: (HOST, port)}
+        return [(its, 1, 6, "", address) for its, address in both.items() if family in (0, its)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    with World(wire_name) as world:
+        with net.Server("localhost", n_adapter=wire_name, message_factory=world.factory()) as server:
+            assert server.address[0] == HOST
+
+
 def test_a_server_on_ipv6_only() -> None:
     with World("socket") as world:
         try:

@@ -345,6 +345,39 @@ def test_listening_on_all_addresses_without_ipv6(monkeypatch: pytest.MonkeyPatch
     adapter.close()
 
 
+def test_a_link_local_address_keeps_its_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    bound: list[Any] = []
+
+    class Watching(socket.socket):
+        def bind(self, address: Any) -> None:
+            bound.append(address)
+            raise OSError(errno.EADDRNOTAVAIL, "no such address")
+
+    monkeypatch.setattr(socket_adapter.socket, "socket", Watching)
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *args: [(socket.AF_INET6, 1, 6, "", ("fe80::1", 5, 0, 7))]
+    )
+    with pytest.raises(OSError, match="cannot listen on"):
+        socket_adapter._listen("fe80::1%eth7", 5, 1.0)
+    assert bound == [("fe80::1", 5, 0, 7)]
+
+
+def test_a_family_that_this_machine_does_not_have_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OnlyIPv4(socket.socket):
+        def __init__(self, family: int = -1, *args: Any, **kwargs: Any) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "no IPv6")
+            super().__init__(family, *args, **kwargs)
+
+    monkeypatch.setattr(socket_adapter.socket, "socket", OnlyIPv4)
+    monkeypatch.setattr(socket_adapter.socket, "has_dualstack_ipv6", lambda: True)
+    adapter = socket_adapter.Adapter(("", 0), limits=DEFAULT)
+    assert adapter.address is not None and adapter.address[0] == "0.0.0.0"
+    adapter.close()
+    with pytest.raises(OSError, match=r"cannot listen on \[::1\]:5: no IPv6"):
+        socket_adapter._listen("::1", 5, 1.0)
+
+
 def test_no_reuse_of_addresses_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 

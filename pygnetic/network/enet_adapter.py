@@ -160,7 +160,8 @@ class Adapter:
             self._host = enet.Host(None, slots, _CHANNELS, 0, 0)
         else:
             self._host = _listen(address, slots, limits.resolve_time)
-            self.address = (address[0] or "0.0.0.0", self._host.address.port)
+            bound = self._host.address  # a number: names are no addresses; ENet writes * for all
+            self.address = (bound.host.replace("*", "0.0.0.0"), bound.port)
         self.loose = 0  # bytes of unreliable packets since the last flush or poll
         self._behind = False  # ENet has packets that the last poll had no time for
         self._received = 0  # datagrams, as the host counts them

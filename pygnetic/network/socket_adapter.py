@@ -401,29 +401,33 @@ class Adapter:
 
 
 def _listen(host: str, port: int, timeout: float) -> socket.socket:
-    attempts = []
+    attempts: list[Any] = []
     if host == "":
         if socket.has_dualstack_ipv6():
-            attempts.append((socket.AF_INET6, "::"))
-        attempts.append((socket.AF_INET, "0.0.0.0"))
+            attempts.append((socket.AF_INET6, ("::", port)))
+        attempts.append((socket.AF_INET, ("0.0.0.0", port)))
     else:
-        for family, address in resolve(host, port, timeout, kind=socket.SOCK_STREAM, lowest=0):
-            attempts.append((family, address[0]))
+        attempts = resolve(host, port, timeout, kind=socket.SOCK_STREAM, lowest=0)
+        if any(address[0].startswith("127.") for _, address in attempts):
+            # of what 'localhost' means: who connects to 127.0.0.1 must get in, and connect('localhost') tries both
+            attempts.sort(key=lambda attempt: attempt[0] == socket.AF_INET6)
     failure = OSError(errno.EADDRNOTAVAIL, "no address")
-    for family, name in attempts:
-        sock = socket.socket(family, socket.SOCK_STREAM)
+    for family, address in attempts:
+        sock = None
         try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
             # on Windows it would let two servers share a port; elsewhere it frees the port at once after a restart
             if os.name == "posix":
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "" else 1)
-            sock.bind((name, port))
+            sock.bind(address)  # all of it: a link-local address has a number for its interface
             sock.listen(_BACKLOG)
             sock.setblocking(False)
             return sock
         except OSError as error:
-            sock.close()
+            if sock is not None:
+                sock.close()
             failure = error
             if error.errno == errno.EADDRINUSE:
                 break
