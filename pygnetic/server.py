@@ -1,14 +1,16 @@
 """The end that is connected to."""
 
 import contextlib
+import inspect
 import logging
 from collections.abc import Callable, Iterable
+from types import MethodType
 from typing import Any
 
 from pygnetic import _session, event, message
 from pygnetic._compiled import encoder
 from pygnetic._endpoint import Endpoint, _Stranger, check_width, factory_of
-from pygnetic.connection import OPEN, Connection
+from pygnetic.connection import CLOSED, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler
 from pygnetic.limits import DEFAULT, Limits
@@ -208,14 +210,15 @@ class Server(Endpoint):
             event.post(event.NET_ACCEPTED, connection)
         try:
             if self.handler is not None:
-                handler = self.handler()
+                handler = _unbound(self.handler)()
                 handler.server = self._proxy
                 connection.add_handler(handler)
         except BaseException:
             connection.disconnect(reason="the server has no handler for you: an error in its program")
             raise
         finally:
-            super()._welcomed(connection)
+            if connection._state != CLOSED:  # else making the handler closed us
+                super()._welcomed(connection)
 
     def _post_gone(self, connection: Connection) -> None:
         if connection in self._unmet:  # kicked, or hostile, in the update that welcomed it: it was never here
@@ -234,6 +237,17 @@ def _check_handler(handler: Any) -> None:
         raise TypeError(f"{wanted} {handler!r}; write class {handler.__name__}(pygnetic.Handler)")
     if handler is not None and not callable(handler):
         raise TypeError(f"{wanted} {handler!r}")
+
+
+def _unbound(handler: Callable[[], Handler]) -> Callable[[], Handler]:
+    """Return a function that makes handlers as it was written: as an attribute of a class it became a method."""
+    if isinstance(handler, MethodType):
+        try:
+            inspect.signature(handler)
+        except ValueError:  # it has no parameter for a server
+            function: Callable[[], Handler] = handler.__func__
+            return function
+    return handler
 
 
 def _identities(exclude: Iterable[Any] | None) -> set[int]:

@@ -1022,6 +1022,49 @@ def test_a_server_class_has_its_handler_and_factory(world: World) -> None:
     net.register("the_default_is_not_frozen")
 
 
+def test_the_handler_of_a_server_class_may_be_a_function(world: World) -> None:
+    made = []
+
+    def make() -> Recorder:
+        made.append(Recorder())
+        return made[-1]
+
+    class Plain(net.Server):
+        handler = make
+
+    class Static(net.Server):
+        handler = staticmethod(make)
+
+    class Method(net.Server):
+        def handler(self) -> Recorder:
+            assert type(self) is Method
+            return make()
+
+    for number, kind in enumerate((Plain, Static, Method), 1):
+        world.join(world.server(kind, handler=None))
+        assert len(made) == number and made[-1].calls == ["on_connect"]
+
+
+def test_a_server_may_be_closed_where_a_handler_is_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    posted = []
+
+    class Closes(Recorder):
+        def __init__(self) -> None:
+            super().__init__()
+            world.stop(server)
+
+    server = world.server(handler=Closes)
+    monkeypatch.setattr(event, "post", lambda net_type, connection, **more: posted.append((net_type, connection)))
+    alice = world.connect(server)
+    world.until(lambda: alice.handler.ended)
+    (handler,) = server.made
+    assert handler.calls == []
+    assert [net_type for net_type, connection in posted if connection is not alice] == [
+        event.NET_ACCEPTED, event.NET_DISCONNECTED
+    ]  # fmt: skip
+    assert handler.connection.connected is False
+
+
 def test_what_an_instance_is_given_is_not_written_to_the_class(world: World) -> None:
     before = net.Server.handler, net.Server.message_factory, net.Client.message_factory
     factory = world.factory()
