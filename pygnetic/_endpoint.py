@@ -31,6 +31,8 @@ _SPREAD = 64
 # When an update comes later than so many seconds after the one before, this process slept, and not its peers: the
 # rest of that time does not count as their silence.
 _ASLEEP = 1.0
+# No poll waits longer, in ms: epoll, which counts them in 32 bits, would take no more than 24 days.
+_LONGEST = 3600_000
 # A beginner who forgot update() is told when so many messages wait; a program that sends that many before it first
 # calls update() is told as well, and can ignore it.
 _MANY = 64
@@ -175,7 +177,7 @@ class Endpoint:
         try:
             if self._outgoing:
                 self._flush()
-            timeout = self._bounded(timeout) if timeout > 0 else 0
+            timeout = self._bounded(timeout) if timeout else 0
             events = self._adapter.poll(timeout)
             now = self._clock()
             self._awake(now, timeout / 1000)
@@ -217,7 +219,10 @@ class Endpoint:
         """Return how many ms a poll may wait: no deadline is missed, and nothing that is there already waits."""
         if self._ready:
             return 0
-        return max(0.0, min(timeout, (self._deadlines.next - self._clock()) * 1000))
+        try:
+            return max(0.0, min(timeout, _LONGEST, (self._deadlines.next - self._clock()) * 1000))
+        except TypeError:
+            raise TypeError(f"update() takes how long to wait, a number of ms, not {timeout!r}") from None
 
     def _flush(self) -> None:
         # the same list goes on: each connection has its bound append()
