@@ -495,6 +495,12 @@ class Endpoint:
         # who forgot update() has often forgotten close(); a Client that could not be made has nothing to say
         if not self.__dict__.get("_closed", True):
             self._check_updated()
+            text = f"its {type(self).__name__} is gone, since nothing refers to it; keep it in a variable"
+            for connection in self._connections.values():  # nobody sends what they would accept
+                connection.reason = connection.reason or Reason(DisconnectReason.CLOSED, text)
+                connection._state = CLOSED
+                connection._outbox.shut()
+                connection._inbox.drop()
 
     def _last_words(self, connection: Connection) -> None:
         if connection._state == OPEN and connection._gone is None:

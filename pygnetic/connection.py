@@ -22,6 +22,8 @@ CONNECTING, OPEN, CLOSING, CLOSED = range(4)
 class Connection:
     """A connection, on either side; you get yours from ``Client.connect()`` or from a handler's ``connection``.
 
+    It lives as long as its Client or Server: keep that in a variable, too.
+
     :param parent: the Client or Server it belongs to.
     :param conn_obj: the network adapter's object for the remote end.
     :param message_factory: knows the messages; it must be frozen.
@@ -146,6 +148,7 @@ class Connection:
         if not isinstance(handler, Handler):
             hint = "; call it to make one" if isinstance(handler, type) else ""
             raise TypeError(f"add_handler() takes an instance of a pygnetic.Handler subclass, not {handler!r}{hint}")
+        self._need_parent("add_handler")
         handler.connection = self._proxy
         handler._closed_connection = self if self._state == CLOSED else None
         if self._state == CLOSED:
@@ -203,9 +206,20 @@ class Connection:
         return [message_class.__name__ for message_class in self._factory.classes]
 
     def flush(self) -> None:
-        """Send now what waits for the next ``update()``."""
+        """Send now what waits for the next ``update()``.
+
+        :raises ReferenceError: its Client or Server is gone.
+        """
+        self._need_parent("flush")
         self._flush()
         self.parent._adapter.flush()
+
+    def _need_parent(self, name: str) -> None:
+        try:
+            _ = self.parent._serving
+        except ReferenceError:
+            text = f"{name}(): the Client or Server of this connection is gone; keep it in a variable"
+            raise ReferenceError(text) from None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("net_"):

@@ -554,6 +554,27 @@ def test_nothing_holds_a_closed_connection_but_its_handlers(factory: MessageFact
             gc.enable()
 
 
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_connection_whose_client_is_gone_takes_nothing_and_says_why(factory: MessageFactory, opened: bool) -> None:
+    with Pair(factory, Keeper) as pair:
+        if opened:
+            pair.open()
+        connection, handler = pair.connection, Keeper()
+        connection.add_handler(handler)
+        pair.client = None  # type: ignore[assignment]
+        gc.collect()
+        assert connection.net_ready() is connection.send("ready") is connection.connected is False
+        connection.disconnect()
+        assert str(connection.reason) == (
+            "CLOSED: its Client is gone, since nothing refers to it; keep it in a variable"
+        )
+        for call in (connection.flush, lambda: connection.add_handler(Keeper())):
+            with pytest.raises(ReferenceError, match=r"^(flush|add_handler)\(\): the Client or Server of this conn"):
+                call()
+        pair.client = pair.server  # type: ignore[assignment]  # for the end of the with
+    assert handler.got == []
+
+
 def test_a_handler_can_read_its_connection_as_long_as_it_lives(pair: Pair) -> None:
     mine, [theirs], early, late = Keeper(), pair.server.handlers(), Keeper(), Keeper()
     pair.connection.add_handler(mine)
