@@ -11,7 +11,7 @@ from pygnetic._outbox import Outbox
 from pygnetic.errors import DecodeError, DisconnectReason, MessageTooLarge, Reason
 from pygnetic.handler import Handler
 from pygnetic.limits import Limits
-from pygnetic.message import MessageFactory, suggestion, unregistered
+from pygnetic.message import MessageFactory, advice, no_message, suggestion, unregistered
 from pygnetic.stats import Meter, Stats
 
 __all__ = ["Connection"]
@@ -199,7 +199,9 @@ class Connection:
     def _unknown(self, message: Any) -> ValueError:
         text = "no message {!r} is registered for this connection"
         if isinstance(message, str):
-            return ValueError(text.format(message) + suggestion(message, self._names()))
+            return ValueError(text.format(message) + advice(message, self._names()))
+        if message is tuple or not isinstance(message, type):
+            return ValueError(no_message("send", message))
         return ValueError(unregistered(message, self._names(), text))
 
     def _names(self) -> list[str]:
@@ -224,7 +226,7 @@ class Connection:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("net_"):
             known = ["net_" + known for known in self._names()]
-            text = f"{name}: no message {name[4:]!r} is registered" + suggestion(name, known)
+            text = f"{name}: no message {name[4:]!r} is registered" + advice(name, known)
         else:
             text = f"'Connection' has no attribute {name!r}" + suggestion(name, dir(type(self)))
         raise AttributeError(text, name=name, obj=None)  # given our object, Python would suggest a name once more

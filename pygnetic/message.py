@@ -43,15 +43,26 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def advice(wrong: str, known: Iterable[str]) -> str:
+    """Return which message was meant, or how there can be one."""
+    return suggestion(wrong, known) or "; register() it on both sides, before Server() or connect()"
+
+
+def no_message(call: str, given: Any) -> str:
+    """Say what can be sent instead of something that is neither a name nor a class."""
+    what = "a plain tuple" if given is tuple else repr(given)  # of a tuple, its class is looked up
+    return f"{call}() takes a message class, its name or a message, not {what}"
+
+
 def unregistered(message_class: Any, known: Iterable[str], what: str) -> str:
     """Say why what was given is no message class here, and what to do.
 
-    :param what: what there is none of: "{} is no message class of this factory; register() it first".
+    :param what: what there is none of: "{} is no message class of this factory".
     """
     name = getattr(message_class, "__name__", repr(message_class))
     if name in known:
         return f"this {name} was registered with another MessageFactory; take this one's class, or the name {name!r}"
-    return what.format(name) + suggestion(name, known)
+    return what.format(name) + advice(name, known)
 
 
 class MessageFactory:
@@ -153,7 +164,7 @@ class MessageFactory:
         try:
             return self._entries[message_class]
         except (KeyError, TypeError):
-            text = "{} is no message class of this factory; register() it first"
+            text = "{} is no message class of this factory"
             raise ValueError(unregistered(message_class, self._names, text)) from None
 
     def get_by_name(self, name: str) -> Any:
@@ -164,7 +175,7 @@ class MessageFactory:
         try:
             return self._names[name]
         except (KeyError, TypeError):
-            raise ValueError(f"no message is called {name!r}" + suggestion(str(name), self._names)) from None
+            raise ValueError(f"no message is called {name!r}" + advice(str(name), self._names)) from None
 
     def get_by_type(self, type_id: int) -> Any:
         """Return the message class of a type id.
@@ -223,6 +234,8 @@ class MessageFactory:
         :param message: an instance of a registered message class.
         :raises ValueError, TypeError: it is none, or a field cannot be sent; the text names the field.
         """
+        if isinstance(message, type) and message in self._entries:
+            raise TypeError(f"pack() takes a message, such as {signature(message)}, and not its class")
         entry = self._entry(type(message))
         check_fields(type(message), message, DEFAULT)
         pack = self.s_adapter.pack

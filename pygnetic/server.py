@@ -14,7 +14,7 @@ from pygnetic.connection import CLOSED, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler
 from pygnetic.limits import DEFAULT, Limits
-from pygnetic.message import MessageFactory
+from pygnetic.message import MessageFactory, no_message
 from pygnetic.network import base
 
 __all__ = ["Server"]
@@ -116,6 +116,8 @@ class Server(Endpoint):
             message = factory.get_by_name(message)
         encode = self._encoders.get(message) if isinstance(message, type) else None
         if encode is None:
+            if message is tuple or not isinstance(message, type):
+                raise ValueError(no_message("broadcast", message))
             encode = encoder(message, factory.get_type_id(message), factory.s_adapter.pack)
             self._encoders[message] = encode
         data = encode(self.limits, *args, **kwargs)

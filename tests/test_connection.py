@@ -173,7 +173,7 @@ def test_the_endpoint_s_limits_count(factory: MessageFactory) -> None:
     ("name", "text"),
     [
         ("net_chatmsg", r"net_chatmsg: no message 'chatmsg' is registered; did you mean 'net_chat_msg'\?"),
-        ("net_zzzzz", "net_zzzzz: no message 'zzzzz' is registered$"),
+        ("net_zzzzz", r"net_zzzzz: no message 'zzzzz' is registered; register\(\) it on both sides"),
         ("messages_snet", r"'Connection' has no attribute 'messages_snet'; did you mean 'messages_sent'\?"),
         ("zzzzz", "'Connection' has no attribute 'zzzzz'$"),
     ],
@@ -190,12 +190,13 @@ def test_unknown_attributes(pair: Pair, name: str, text: str) -> None:
     ("message", "text"),
     [
         ("chatmsg", r"no message 'chatmsg' is registered for this connection; did you mean 'chat_msg'\?"),
-        ("", "no message '' is registered"),
-        (int, "no message 'int' is registered"),
-        (None, "no message 'None' is registered"),
-        ([], r"no message '\[\]' is registered"),
-        (("Tom", "hi"), "no message 'tuple' is registered"),
-        (5, "no message '5' is registered"),
+        ("", r"no message '' is registered for this connection; register\(\) it on both sides"),
+        (int, r"no message 'int' is registered for this connection; register\(\) it on both sides"),
+        (None, r"send\(\) takes a message class, its name or a message, not None$"),
+        ([], r"send\(\) takes a message class, its name or a message, not \[\]$"),
+        ({"a": 1}, r"send\(\) takes a message class, its name or a message, not {'a': 1}$"),
+        (("Tom", "hi"), r"send\(\) takes a message class, its name or a message, not a plain tuple$"),
+        (5, r"send\(\) takes a message class, its name or a message, not 5$"),
         (MessageFactory("json").register("chat_msg"), r"^this chat_msg was registered with another MessageFactory"),
         (MessageFactory("json").register("chat_msg")(), r"^this chat_msg was registered with another MessageFactory"),
     ],
@@ -203,6 +204,16 @@ def test_unknown_attributes(pair: Pair, name: str, text: str) -> None:
 def test_unregistered_messages(pair: Pair, message: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         pair.connection.send(message)
+
+
+def test_broadcasts_of_what_is_no_message(pair: Pair) -> None:
+    for wrong in ({"a": 1}, ("Tom", "hi"), None):
+        with pytest.raises(ValueError, match=r"^broadcast\(\) takes a message class, its name or a message, not "):
+            pair.server.broadcast(wrong)
+    with pytest.raises(ValueError, match=r"no message is called 'nothing'; register\(\) it on both sides"):
+        pair.server.broadcast("nothing")
+    with pytest.raises(ValueError, match=r"^this chat_msg was registered with another MessageFactory"):
+        pair.server.broadcast(MessageFactory("json").register("chat_msg"))
 
 
 def test_a_ready_message_has_its_fields(pair: Pair, factory: MessageFactory) -> None:

@@ -176,8 +176,9 @@ def test_look_ups(factory: MessageFactory) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("caht", r"no message is called 'caht'; did you mean 'chat'\?"), ("zzz", "no message is called 'zzz'$"),
-     ([], r"no message is called \[\]$"), (None, "no message is called None$")],
+    [("caht", r"no message is called 'caht'; did you mean 'chat'\?"),
+     ("zzz", r"no message is called 'zzz'; register\(\) it on both sides, before Server\(\) or connect\(\)$"),
+     ([], r"no message is called \[\]; reg"), (None, "no message is called None; reg")],
 )  # fmt: skip
 def test_unknown_name(factory: MessageFactory, name: Any, text: str) -> None:
     factory.register("chat", ("text",))
@@ -204,6 +205,8 @@ def test_a_class_of_another_factory(factory: MessageFactory) -> None:
         factory.pack(other("hi"))
     with pytest.raises(ValueError, match="str is no message class"):
         factory.pack("chat")
+    with pytest.raises(TypeError, match=r"^pack\(\) takes a message, such as chat\(text\), and not its class$"):
+        factory.pack(factory.get_by_name("chat"))
 
 
 # -- the hash
