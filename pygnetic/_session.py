@@ -26,6 +26,7 @@ _HELLO = struct.Struct("!BBBIB")  # mark, kind, version, schema hash, length of 
 _PING = struct.Struct("!BBQ")  # mark, kind, the sender's clock in microseconds
 _REASON = struct.Struct("!BBBH")  # mark, kind, code, length of the text
 _LENGTH = struct.Struct("!H")
+_CODES = frozenset(DisconnectReason)
 _CUT_HERE = 32  # bytes for the line that says that more lines do not fit
 
 
@@ -68,8 +69,10 @@ def read_hello(packet: bytes) -> Hello:
         start = _HELLO.size + length
         name = packet[_HELLO.size : start].decode()
         (size,) = _LENGTH.unpack_from(packet, start)
-    except (struct.error, UnicodeDecodeError) as error:
-        raise DecodeError(f"no HELLO: {error}") from None
+    except struct.error:
+        raise DecodeError("no HELLO: it ends early") from None
+    except UnicodeDecodeError:
+        raise DecodeError("no HELLO: its text is no UTF-8") from None
     application = packet[start + _LENGTH.size :]
     if len(application) != size or size > MAX_APPLICATION:
         raise DecodeError("no HELLO: its length is wrong")
@@ -104,10 +107,15 @@ def _read_reason(packet: bytes) -> tuple[Reason, bytes]:
         _, _, code, length = _REASON.unpack_from(packet)
         end = _REASON.size + length
         if length > MAX_TEXT or len(packet) < end:
-            raise DecodeError("its length is wrong")
-        return Reason(DisconnectReason(code), printable(packet[_REASON.size : end].decode())), packet[end:]
-    except (struct.error, ValueError) as error:
-        raise DecodeError(f"no REFUSE or BYE: {error}") from None
+            raise DecodeError("no REFUSE or BYE: its length is wrong")
+        text = packet[_REASON.size : end].decode()
+    except struct.error:
+        raise DecodeError("no REFUSE or BYE: it ends early") from None
+    except UnicodeDecodeError:
+        raise DecodeError("no REFUSE or BYE: its text is no UTF-8") from None
+    if code not in _CODES:
+        raise DecodeError(f"no REFUSE or BYE: no reason has the number {code}")
+    return Reason(DisconnectReason(code), printable(text)), packet[end:]
 
 
 def refuse(reason: Reason, description: str = "", most: int = MAX_PACKET) -> bytes:
@@ -130,8 +138,8 @@ def read_refuse(packet: bytes) -> Refusal:
         raise DecodeError("no REFUSE: its length is wrong")
     try:
         return Refusal(reason, rest[_LENGTH.size :].decode())
-    except UnicodeDecodeError as error:
-        raise DecodeError(f"no REFUSE: {error}") from None
+    except UnicodeDecodeError:
+        raise DecodeError("no REFUSE: its text is no UTF-8") from None
 
 
 def bye(reason: Reason, final: bool = False, most: int = MAX_PACKET) -> bytes:

@@ -228,7 +228,8 @@ class Connection:
             known = ["net_" + known for known in self._names()]
             text = f"{name}: no message {name[4:]!r} is registered" + advice(name, known)
         else:
-            text = f"'Connection' has no attribute {name!r}" + suggestion(name, dir(type(self)))
+            public = [known for known in dir(type(self)) if not known.startswith("_")]
+            text = f"'Connection' has no attribute {name!r}" + suggestion(name, public, 0.7)  # not "send" for "closed"
         raise AttributeError(text, name=name, obj=None)  # given our object, Python would suggest a name once more
 
     # -- sending

@@ -35,11 +35,11 @@ class _Entry(NamedTuple):
     delivery: Delivery
 
 
-def suggestion(wrong: str, known: Iterable[str]) -> str:
+def suggestion(wrong: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return ``; did you mean 'x'?`` if a known name is near."""
     import difflib  # costs 2 ms to import, and most programs never need it
 
-    near = difflib.get_close_matches(wrong, list(known), 1)
+    near = difflib.get_close_matches(wrong, list(known), 1, cutoff)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
@@ -251,8 +251,21 @@ class MessageFactory:
             if type(value[0]) is list:
                 return [makers[item[0]](item) for item in value]
             return [makers[value[0]](value)]
-        except (LookupError, TypeError, ValueError) as error:
-            raise DecodeError(f"no message of this factory: {type(error).__name__}: {error}") from None
+        except (LookupError, TypeError, ValueError):
+            raise DecodeError(f"no message of this factory: {self._why_none(value)}") from None
+
+    def _why_none(self, value: Any) -> str:
+        """Say why a decoded value is no message; a player may read it as the reason of a disconnect."""
+        several = type(value) is list and value and type(value[0]) is list
+        for item in value if several else [value]:
+            if type(item) is not list or not item or type(item[0]) is not int:
+                break
+            type_id, count = item[0], len(item) - 1
+            if not 1 <= type_id <= len(self._types):
+                return f"none has the type id {type_id}"
+            if count != len(self._types[type_id - 1]._fields):
+                return f"{signature(self._types[type_id - 1])} came with {count} field{'s' if count != 1 else ''}"
+        return "a message is a list that begins with an int"
 
     def unpack_packet(self, data: bytes, limits: Limits) -> list[Any]:
         """Turn the bytes of a packet into messages: one, or an array of several.

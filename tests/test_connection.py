@@ -176,6 +176,7 @@ def test_the_endpoint_s_limits_count(factory: MessageFactory) -> None:
         ("net_zzzzz", r"net_zzzzz: no message 'zzzzz' is registered; register\(\) it on both sides"),
         ("messages_snet", r"'Connection' has no attribute 'messages_snet'; did you mean 'messages_sent'\?"),
         ("zzzzz", "'Connection' has no attribute 'zzzzz'$"),
+        ("closed", "'Connection' has no attribute 'closed'$"),  # not _close, and not send
     ],
 )
 def test_unknown_attributes(pair: Pair, name: str, text: str) -> None:

@@ -355,8 +355,32 @@ def test_bytes_that_are_no_message(factory: MessageFactory, data: bytes) -> None
 
 def test_a_wrong_number_of_fields_is_named(factory: MessageFactory) -> None:
     factory.register("chat", ("who", "text"))
-    with pytest.raises(DecodeError, match=r"no message of this factory: .*expected 3"):
+    with pytest.raises(DecodeError, match=r"^no message of this factory: chat\(who, text\) came with 3 fields$"):
         factory.unpack(b"[1,2,3,4]")
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"[99,1]", "none has the type id 99"),
+        (b'[[1,"a"],[0]]', "none has the type id 0"),
+        (b"[1]", "chat(text) came with 0 fields"),
+        (b"[1,2,3]", "chat(text) came with 2 fields"),
+        (b"[2,3]", "stop() came with 1 field"),
+        (b"5", "a message is a list that begins with an int"),
+        (b"[]", "a message is a list that begins with an int"),
+        (b"[true,1]", "a message is a list that begins with an int"),
+        (b"[{},1]", "a message is a list that begins with an int"),
+        (b'{"0":[1]}', "a message is a list that begins with an int"),
+        (b"[[1,2],5]", "a message is a list that begins with an int"),
+    ],
+)
+def test_why_bytes_are_no_message_is_said_to_people(factory: MessageFactory, data: bytes, text: str) -> None:
+    factory.register("chat", ("text",))
+    factory.register("stop")
+    with pytest.raises(DecodeError) as raised:
+        factory.unpack_packet(data, DEFAULT)
+    assert str(raised.value) == "no message of this factory: " + text
 
 
 def test_a_packet_holds_one_message_or_several(factory: MessageFactory) -> None:

@@ -102,6 +102,23 @@ def test_cut_or_lengthened(packet: bytes) -> None:
             read(wrong)
 
 
+@pytest.mark.parametrize(
+    ("read", "packet", "text"),
+    [
+        (_session.read_hello, b"\xc1\1\1", "no HELLO: it ends early"),
+        (_session.read_hello, b"\xc1\1\1\0\0\0\0\1\xff\0\0", "no HELLO: its text is no UTF-8"),
+        (_session.read_refuse, b"\xc1\3\5\0", "no REFUSE or BYE: it ends early"),
+        (_session.read_refuse, b"\xc1\3\5\0\1\xff\0\0", "no REFUSE or BYE: its text is no UTF-8"),
+        (_session.read_refuse, b"\xc1\3\5\0\0\0\1\xff", "no REFUSE: its text is no UTF-8"),
+        (_session.read_bye, b"\xc1\6\x63\0\0\0", "no REFUSE or BYE: no reason has the number 99"),
+    ],
+)
+def test_what_is_wrong_is_said_to_people(read: Any, packet: bytes, text: str) -> None:
+    with pytest.raises(DecodeError) as raised:
+        read(packet)
+    assert str(raised.value) == text
+
+
 @pytest.mark.parametrize("wrong", [b"", b"\xc1\4", b"\xc1\4" + b"\0" * 7, b"\xc1\4" + b"\0" * 9])
 def test_ping_and_pong_have_one_length(wrong: bytes) -> None:
     with pytest.raises(DecodeError, match="no PING: its length is wrong"):
