@@ -132,6 +132,9 @@ class MessageFactory:
             raise ValueError(f"register({name!r}, ...): the name of a message is a string; its fields come second")
         if name in self._names:
             raise ValueError(f"a message {name!r} is registered already; each name can be used once")
+        if not isinstance(field_names, Iterable):
+            text = "fields are names, such as ('player', 'msg'), and left out if there are none"
+            raise ValueError(f"register({name!r}, {field_names!r}): {text}")
         delivery = _delivery(name, kwargs)
         try:
             message_class: Any = namedtuple(name, field_names)  # type: ignore[misc]
@@ -288,8 +291,14 @@ class MessageFactory:
         """Begin a new stream for :meth:`unpack_all`.
 
         :param context: any object of yours that can have attributes; it remembers what came incomplete.
+        :raises TypeError: it cannot have attributes, as a dict and None cannot.
         """
-        context._unpacker = self.s_adapter.unpacker()
+        unpacker = self.s_adapter.unpacker()
+        try:
+            context._unpacker = unpacker
+        except AttributeError:
+            text = "the context is an object that can have attributes, such as types.SimpleNamespace()"
+            raise TypeError(f"{text}, not {context!r}") from None
 
     def unpack_all(self, data: bytes, context: Any) -> Iterator[Any]:
         """Turn a stream of bytes, in whatever pieces it comes, into messages.
@@ -315,8 +324,11 @@ def _delivery(name: str, kwargs: dict[str, Any]) -> Delivery:
     if type(channel) is not int or not 0 <= channel < _MOST_CHANNELS:
         raise ValueError(f"register({name!r}): channel is {channel!r}; it must be 0 to {_MOST_CHANNELS - 1}")
     if "flags" not in kwargs:
-        reliable = bool(kwargs.get("reliable", True))
-        return Delivery(channel, reliable, reliable or bool(kwargs.get("ordered", True)))
+        reliable, ordered = kwargs.get("reliable", True), kwargs.get("ordered", True)
+        for keyword, value in (("reliable", reliable), ("ordered", ordered)):
+            if not isinstance(value, bool):  # "no" would mean yes
+                raise ValueError(f"register({name!r}): {keyword} is {value!r}; it is True or False")
+        return Delivery(channel, reliable, reliable or ordered)
     flags = kwargs["flags"]
     if type(flags) is not int or flags not in _FLAGS or "reliable" in kwargs or "ordered" in kwargs:
         raise ValueError(

@@ -147,6 +147,9 @@ def test_delivery(factory: MessageFactory, kwargs: dict[str, Any], delivery: tup
         ({"channel": -1}, "channel is -1"),
         ({"channel": "0"}, "channel is '0'"),
         ({"channel": True}, "channel is True"),
+        ({"reliable": "no"}, r"reliable is 'no'; it is True or False$"),
+        ({"reliable": 0}, r"reliable is 0; it is True or False$"),
+        ({"reliable": False, "ordered": None}, r"ordered is None; it is True or False$"),
         ({"flags": 3}, r"flags is 3; it can be 1 \(reliable\), 0 \(unreliable, in order\) or 2 \(unsequenced\)"),
         ({"flags": True}, "flags is True"),
         ({"flags": []}, r"flags is \[\]"),
@@ -417,6 +420,20 @@ def test_a_stream_can_begin_anew(factory: MessageFactory) -> None:
     assert list(factory.unpack_all(b'[1,"half', context)) == []
     factory.reset_context(context)
     assert list(factory.unpack_all(b'[1,"whole"]', context)) == [chat("whole")]
+
+
+@pytest.mark.parametrize("context", [None, {}, "context"])
+def test_a_context_that_cannot_have_attributes(factory: MessageFactory, context: Any) -> None:
+    for use in (factory.reset_context, lambda context: factory.unpack_all(b"", context)):
+        with pytest.raises(TypeError, match=r"the context is an object that can have attributes, such as types"):
+            use(context)
+
+
+@pytest.mark.parametrize("fields", [None, 5])
+def test_fields_that_are_no_names(factory: MessageFactory, fields: Any) -> None:
+    text = rf"register\('stop', {fields}\): fields are names, such as \('player', 'msg'\), and left out if "
+    with pytest.raises(ValueError, match=text):
+        factory.register("stop", fields)
 
 
 def test_a_message_has_as_many_fields_as_the_receiver_takes() -> None:
