@@ -89,7 +89,7 @@ class Endpoint:
         self._deadlines = Deadlines()
         self._ids = count(1)
         self._controls: dict[Any, int] = {}  # control packets of each peer in this update
-        self._receiver_tables: weakref.WeakKeyDictionary[type, Receivers] = weakref.WeakKeyDictionary()
+        self._receiver_tables: dict[type, Receivers] = {}
         self._last_awake = self._clock()  # in update() or connect()
         self._replied = False  # control packets wait for a flush
         self._slept = 0.0  # seconds that nobody called update(), which are not a peer's silence

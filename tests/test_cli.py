@@ -426,7 +426,7 @@ def test_ctrl_c(wire_name: str) -> None:
         ("ping localhost", "the following arguments are required: PORT"),
         ("ping localhost 70000", "'70000' is no port; that is a number from 1 to 65535"),
         ("ping localhost 80.5", "'80.5' is no port"),
-        ("ping localhost:10000", "'localhost:10000': the port stands by itself, as in: ping localhost 10000"),
+        ("ping localhost:10000", "'localhost:10000' is no host; the port stands by itself: 'localhost', 10000"),
         ("ping localhost:10000 10000", "the port stands by itself"),
         ("ping 10000 localhost", "'localhost' is no port"),
         ("ping localhost 10000 --count 0", "'0' is no count; that is a number from 1 to 1000000"),
