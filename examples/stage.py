@@ -71,7 +71,7 @@ class Player(net.Handler):
         self.name = name
 
     def connect(self, client, address):
-        # handler.connection is a weak proxy, and gone when the connection is; what is drawn afterwards needs this one
+        # the connection itself; self.connection is a weak proxy of it
         self.link = client.connect(*address)
         self.link.add_handler(self)
 

@@ -32,8 +32,8 @@ def init(
 ) -> bool:
     """Choose the adapters, turn on logging, and events if you want them.
 
-    :param events: post pygame events for what happens (see :mod:`pygnetic.event`).
-    :param event_val: makes ``event.NETWORK`` ``pygame.USEREVENT + event_val``.
+    :param events: post pygame events for what happens (see :mod:`pygnetic.event`), or do so no longer.
+    :param event_val: makes ``event.NETWORK`` ``pygame.USEREVENT + event_val``; it is 65000 without.
     :param logging_lvl: what to log, by ``logging.basicConfig``; None leaves logging alone.
     :param n_module: the network adapters to try, in this order.
     :param s_module: the serialization adapters to try, in this order.
@@ -51,6 +51,8 @@ def init(
         )
     if events:
         event.init(event_val)
+    else:
+        event.turn_off()
     chosen = (
         network.select_adapter(n_module if n_adapter is None else n_adapter),
         serialization.select_adapter(s_module if s_adapter is None else s_adapter),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pygnetic
 from pygnetic import _demo, _doctor, _ping
+from pygnetic.network.base import check_host
 
 __all__ = ["main"]
 
@@ -87,9 +88,10 @@ def _host(text: str) -> str:
     scheme, slashes, _ = text.partition("://")
     if slashes:
         raise argparse.ArgumentTypeError(f"{text!r}: write the host without {scheme}://")
-    name, colon, port = text.partition(":")
-    if name and colon and port.isdigit():  # an IPv6 address has more colons
-        raise argparse.ArgumentTypeError(f"{text!r}: the port stands by itself, as in: ping {name} {port}")
+    try:
+        check_host(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(str(error.strerror)) from None
     return text
 
 

@@ -34,6 +34,8 @@ _SPREAD = 64
 # When an update comes later than so many seconds after the one before, this process slept, and not its peers: the
 # rest of that time does not count as their silence.
 _ASLEEP = 1.0
+# No poll waits longer, in ms: epoll, which counts them in 32 bits, would take no more than 24 days.
+_LONGEST = 3600_000
 # A beginner who forgot update() is told when so many messages wait; a program that sends that many before it first
 # calls update() is told as well, and can ignore it.
 _MANY = 64
@@ -88,7 +90,7 @@ class Endpoint:
         self._deadlines = Deadlines()
         self._ids = count(1)
         self._controls: dict[Any, int] = {}  # control packets of each peer in this update
-        self._receiver_tables: weakref.WeakKeyDictionary[type, Receivers] = weakref.WeakKeyDictionary()
+        self._receiver_tables: dict[type, Receivers] = {}
         self._last_awake = self._clock()  # in update() or connect()
         self._replied = False  # control packets wait for a flush
         self._slept = 0.0  # seconds that nobody called update(), which are not a peer's silence
@@ -135,7 +137,9 @@ class Endpoint:
     def _full(self) -> bool:
         if len(self._connections) < self.conn_limit:
             return False  # without a look at each: 60 us for everyone of a thousand who join
-        return sum(connection._state < CLOSING for connection in self._connections.values()) >= self.conn_limit
+        # who has said BYE, or whose CLOSED waits to be dispatched, has left
+        here = (c._state < CLOSING and c.reason is None and c._gone is None for c in self._connections.values())
+        return sum(here) >= self.conn_limit
 
     def _closing(self, connection: Connection) -> None:
         self._deadlines.set(connection, self._clock() + self.limits.close_time)
@@ -192,7 +196,7 @@ class Endpoint:
         try:
             if self._outgoing:
                 self._flush()
-            timeout = self._bounded(timeout) if timeout > 0 else 0
+            timeout = self._bounded(timeout) if timeout else 0
             events = self._adapter.poll(timeout)
             now = self._clock()
             self._awake(now, timeout / 1000)
@@ -237,7 +241,10 @@ class Endpoint:
         """Return how many ms a poll may wait: no deadline is missed, and nothing that is there already waits."""
         if self._ready:
             return 0
-        return max(0.0, min(timeout, (self._deadlines.next - self._clock()) * 1000))
+        try:
+            return max(0.0, min(timeout, _LONGEST, (self._deadlines.next - self._clock()) * 1000))
+        except TypeError:
+            raise TypeError(f"update() takes how long to wait, a number of ms, not {timeout!r}") from None
 
     def _flush(self) -> None:
         # the same list goes on: each connection has its bound append()
@@ -312,8 +319,8 @@ class Endpoint:
                 if done and connection._gone is not None:
                     self._finish(connection)
             finally:
-                if not done and connection._state != CLOSED:
-                    self._wake(connection)
+                if not done and (connection._state != CLOSED or inbox.calls):
+                    self._later(connection)
             if self._closed:
                 return
 
@@ -321,20 +328,38 @@ class Endpoint:
         """The adapter said CLOSED and the last message was dispatched: end the connection."""
         if connection._state == CLOSED:
             return
-        self._forget(connection)
-        connection._inbox.call_each("on_disconnect")
-        self._post_gone(connection)
+        self._end(connection)
         try:
             connection._inbox.run_calls(connection, self._handle)
         finally:
             if connection._inbox.calls:
-                self._wake(connection)
+                self._later(connection)
+
+    def _later(self, connection: Connection) -> None:
+        """User code raised: what it kept from being done is done by the next update."""
+        if not self._closed:
+            self._wake(connection)
+        else:  # it closed us, too, so that there is none
+            for error in self._call_all(connection):
+                _log_unraised(error)
+
+    def _call_all(self, connection: Connection) -> list[BaseException]:
+        """Tell each handler of the end, whatever others raise; return what they did."""
+        errors: list[BaseException] = []
+        while connection._inbox.calls:
+            try:
+                connection._inbox.run_calls(connection, self._handle)
+            except BaseException as error:  # sys.exit() and Ctrl-C included
+                if not (type(error) is RuntimeError and error.args == self._closed_error().args):
+                    errors.append(error)  # and not from a handler that always connects again
+        return errors
 
     def _post_gone(self, connection: Connection) -> None:
         if event.post is not None:
             event.post(event.NET_DISCONNECTED, connection, reason=connection.reason)
 
-    def _forget(self, connection: Connection) -> None:
+    def _end(self, connection: Connection) -> None:
+        """Close a connection, and have its handlers told."""
         if connection.reason is None:
             code = connection._gone or DisconnectReason.LOST
             connection.reason = Reason(code, self._explain(connection, code))
@@ -343,6 +368,9 @@ class Endpoint:
         connection._outbox.shut()
         connection._inbox.drop()
         self._connections.pop(connection._peer, None)
+        connection._inbox.call_each("on_disconnect")
+        connection._hand_over()
+        self._post_gone(connection)
 
     def _explain(self, connection: Connection, code: DisconnectReason) -> str:
         title = self._adapter.title
@@ -463,24 +491,18 @@ class Endpoint:
             self._last_words(connection)
         self._closed = True
         self._adapter.close()
-        errors: list[Exception] = []
+        errors: list[BaseException] = []
         # of who is CLOSED and still here, one handler raised in on_disconnect() and others are to be told
         for connection in connections + [left for left in self._ready if left._state == CLOSED]:
             if connection._state != CLOSED:
-                self._forget(connection)
-                connection._inbox.call_each("on_disconnect")
-                self._post_gone(connection)
-            while connection._inbox.calls:
-                try:
-                    connection._inbox.run_calls(connection, self._handle)
-                except Exception as error:  # the others are told all the same
-                    if not (type(error) is RuntimeError and error.args == self._closed_error().args):
-                        errors.append(error)  # and not from a handler that always connects again
+                self._end(connection)
+            errors += self._call_all(connection)
         self._strangers.clear()
         self._ready.clear()
         self._deadlines.clear()
+        errors.sort(key=lambda error: isinstance(error, Exception))  # what ends the program goes first
         for left_out in errors[1:]:  # only one can be raised
-            _logger.error("close(): another handler raised in on_disconnect()", exc_info=left_out)
+            _log_unraised(left_out)
         if errors:
             raise errors[0]
 
@@ -502,8 +524,16 @@ class Endpoint:
     def __del__(self) -> None:
         # who forgot update() has often forgotten close(); a Client that could not be made has nothing to say
         try:
-            if not _failed and not self.__dict__.get("_closed", True):
+            if self.__dict__.get("_closed", True):
+                return
+            if not _failed:
                 self._check_updated()
+            text = f"its {type(self).__name__} is gone, since nothing refers to it; keep it in a variable"
+            for connection in self._connections.values():  # nobody sends what they would accept
+                connection.reason = connection.reason or Reason(DisconnectReason.CLOSED, text)
+                connection._state = CLOSED
+                connection._outbox.shut()
+                connection._inbox.drop()
         except Exception:  # Python ends, and what this needs is gone already
             return
 
@@ -511,7 +541,7 @@ class Endpoint:
         if connection._state == OPEN and connection._gone is None:
             code = DisconnectReason.KICKED if self._serving else DisconnectReason.CLOSED
             text = "the server was closed" if self._serving else "the client was closed"
-            connection._peer.send(_session.bye(Reason(code, text), final=True))
+            connection._peer.send(_session.bye(Reason(code, text), True, self.limits.packet_size))
         connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
 
 
@@ -531,6 +561,10 @@ def _warn_of_names(handler_class: type[Handler], factory: MessageFactory) -> Non
 
 def _class_attributes(of: type) -> dict[str, Any]:
     return {name: value for base_class in reversed(of.__mro__) for name, value in vars(base_class).items()}
+
+
+def _log_unraised(error: BaseException) -> None:
+    _logger.error("close(): another handler raised in on_disconnect()", exc_info=error)
 
 
 def factory_of(given: Any, owner: Any) -> MessageFactory:

@@ -20,11 +20,14 @@ HELLO, WELCOME, REFUSE, PING, PONG, BYE = range(1, 7)
 MAX_APPLICATION = 1024
 MAX_TEXT = 1024
 MAX_DESCRIPTION = 16384
+MAX_PACKET = 65536  # as the default of Limits.packet_size: everything above fits
 
 _HELLO = struct.Struct("!BBBIB")  # mark, kind, version, schema hash, length of the wire name
 _PING = struct.Struct("!BBQ")  # mark, kind, the sender's clock in microseconds
 _REASON = struct.Struct("!BBBH")  # mark, kind, code, length of the text
 _LENGTH = struct.Struct("!H")
+_CODES = frozenset(DisconnectReason)
+_CUT_HERE = 32  # bytes for the line that says that more lines do not fit
 
 
 class Hello(NamedTuple):
@@ -66,8 +69,10 @@ def read_hello(packet: bytes) -> Hello:
         start = _HELLO.size + length
         name = packet[_HELLO.size : start].decode()
         (size,) = _LENGTH.unpack_from(packet, start)
-    except (struct.error, UnicodeDecodeError) as error:
-        raise DecodeError(f"no HELLO: {error}") from None
+    except struct.error:
+        raise DecodeError("no HELLO: it ends early") from None
+    except UnicodeDecodeError:
+        raise DecodeError("no HELLO: its text is no UTF-8") from None
     application = packet[start + _LENGTH.size :]
     if len(application) != size or size > MAX_APPLICATION:
         raise DecodeError("no HELLO: its length is wrong")
@@ -80,11 +85,20 @@ def welcome() -> bytes:
 
 
 def _cut(text: str, limit: int) -> bytes:
-    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore").encode()
+    return text.encode("utf-8", "replace")[: max(limit, 0)].decode("utf-8", "ignore").encode()
 
 
-def _with_reason(kind: int, reason: Reason) -> bytes:
-    text = _cut(reason.text, MAX_TEXT)
+def _cut_lines(text: str, limit: int) -> bytes:
+    """Cut a description after a whole line; the next one says so, or the client would tell of half a message."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= limit:
+        return data
+    lines = data[: max(limit - _CUT_HERE, 0)].split(b"\n")[:-1]
+    return b"\n".join([*lines, b"%d ... (too long to tell)" % len(lines)]) if lines else b""
+
+
+def _with_reason(kind: int, reason: Reason, most: int) -> bytes:
+    text = _cut(reason.text, min(MAX_TEXT, most - _REASON.size))
     return _REASON.pack(MARK, kind, reason.code, len(text)) + text
 
 
@@ -93,16 +107,25 @@ def _read_reason(packet: bytes) -> tuple[Reason, bytes]:
         _, _, code, length = _REASON.unpack_from(packet)
         end = _REASON.size + length
         if length > MAX_TEXT or len(packet) < end:
-            raise DecodeError("its length is wrong")
-        return Reason(DisconnectReason(code), printable(packet[_REASON.size : end].decode())), packet[end:]
-    except (struct.error, ValueError) as error:
-        raise DecodeError(f"no REFUSE or BYE: {error}") from None
+            raise DecodeError("no REFUSE or BYE: its length is wrong")
+        text = packet[_REASON.size : end].decode()
+    except struct.error:
+        raise DecodeError("no REFUSE or BYE: it ends early") from None
+    except UnicodeDecodeError:
+        raise DecodeError("no REFUSE or BYE: its text is no UTF-8") from None
+    if code not in _CODES:
+        raise DecodeError(f"no REFUSE or BYE: no reason has the number {code}")
+    return Reason(DisconnectReason(code), printable(text)), packet[end:]
 
 
-def refuse(reason: Reason, description: str = "") -> bytes:
-    """Return the packet that sends a client away; the description tells it which messages the server has."""
-    text = _cut(description, MAX_DESCRIPTION)
-    return _with_reason(REFUSE, reason) + _LENGTH.pack(len(text)) + text
+def refuse(reason: Reason, description: str = "", most: int = MAX_PACKET) -> bytes:
+    """Return the packet that sends a client away; the description tells it which messages the server has.
+
+    :param most: bytes that the packet may have; what does not fit is left out.
+    """
+    start = _with_reason(REFUSE, reason, most - _LENGTH.size)
+    text = _cut_lines(description, min(MAX_DESCRIPTION, most - len(start) - _LENGTH.size))
+    return start + _LENGTH.pack(len(text)) + text
 
 
 def read_refuse(packet: bytes) -> Refusal:
@@ -115,16 +138,17 @@ def read_refuse(packet: bytes) -> Refusal:
         raise DecodeError("no REFUSE: its length is wrong")
     try:
         return Refusal(reason, rest[_LENGTH.size :].decode())
-    except UnicodeDecodeError as error:
-        raise DecodeError(f"no REFUSE: {error}") from None
+    except UnicodeDecodeError:
+        raise DecodeError("no REFUSE: its text is no UTF-8") from None
 
 
-def bye(reason: Reason, final: bool = False) -> bytes:
+def bye(reason: Reason, final: bool = False, most: int = MAX_PACKET) -> bytes:
     """Return the packet that says why the sender is about to close.
 
     :param final: nothing follows, not even the adapter's own goodbye.
+    :param most: bytes that the packet may have; what does not fit is left out.
     """
-    return _with_reason(BYE, reason) + bytes((final,))
+    return _with_reason(BYE, reason, most - 1) + bytes((final,))
 
 
 def read_bye(packet: bytes) -> Farewell:

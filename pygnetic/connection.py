@@ -11,7 +11,7 @@ from pygnetic._outbox import Outbox
 from pygnetic.errors import DecodeError, DisconnectReason, MessageTooLarge, Reason
 from pygnetic.handler import Handler
 from pygnetic.limits import Limits
-from pygnetic.message import MessageFactory, suggestion, unregistered
+from pygnetic.message import MessageFactory, advice, no_message, suggestion, unregistered
 from pygnetic.stats import Meter, Stats
 
 __all__ = ["Connection"]
@@ -21,6 +21,8 @@ CONNECTING, OPEN, CLOSING, CLOSED = range(4)
 
 class Connection:
     """A connection, on either side; you get yours from ``Client.connect()`` or from a handler's ``connection``.
+
+    It lives as long as its Client or Server: keep that in a variable, too.
 
     :param parent: the Client or Server it belongs to.
     :param conn_obj: the network adapter's object for the remote end.
@@ -146,7 +148,11 @@ class Connection:
         if not isinstance(handler, Handler):
             hint = "; call it to make one" if isinstance(handler, type) else ""
             raise TypeError(f"add_handler() takes an instance of a pygnetic.Handler subclass, not {handler!r}{hint}")
+        self._need_parent("add_handler")
         handler.connection = self._proxy
+        handler._closed_connection = self if self._state == CLOSED else None
+        if self._state == CLOSED:
+            return  # nothing comes any more
         self._inbox.add_handler(handler, self.parent._receivers(type(handler), self._factory))
 
     def disconnect(self, when: int = 0, reason: str = "") -> None:
@@ -193,23 +199,37 @@ class Connection:
     def _unknown(self, message: Any) -> ValueError:
         text = "no message {!r} is registered for this connection"
         if isinstance(message, str):
-            return ValueError(text.format(message) + suggestion(message, self._names()))
+            return ValueError(text.format(message) + advice(message, self._names()))
+        if message is tuple or not isinstance(message, type):
+            return ValueError(no_message("send", message))
         return ValueError(unregistered(message, self._names(), text))
 
     def _names(self) -> list[str]:
         return [message_class.__name__ for message_class in self._factory.classes]
 
     def flush(self) -> None:
-        """Send now what waits for the next ``update()``."""
+        """Send now what waits for the next ``update()``.
+
+        :raises ReferenceError: its Client or Server is gone.
+        """
+        self._need_parent("flush")
         self._flush()
         self.parent._adapter.flush()
+
+    def _need_parent(self, name: str) -> None:
+        try:
+            _ = self.parent._serving
+        except ReferenceError:
+            text = f"{name}(): the Client or Server of this connection is gone; keep it in a variable"
+            raise ReferenceError(text) from None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("net_"):
             known = ["net_" + known for known in self._names()]
-            text = f"{name}: no message {name[4:]!r} is registered" + suggestion(name, known)
+            text = f"{name}: no message {name[4:]!r} is registered" + advice(name, known)
         else:
-            text = f"'Connection' has no attribute {name!r}" + suggestion(name, dir(type(self)))
+            public = [known for known in dir(type(self)) if not known.startswith("_")]
+            text = f"'Connection' has no attribute {name!r}" + suggestion(name, public, 0.7)  # not "send" for "closed"
         raise AttributeError(text, name=name, obj=None)  # given our object, Python would suggest a name once more
 
     # -- sending
@@ -260,7 +280,7 @@ class Connection:
         self._inbox.drop()
         if opened:
             code = DisconnectReason.KICKED if self._is_server() and reason.code == 0 else reason.code
-            self._peer.send(_session.bye(Reason(code, reason.text), final=now))
+            self._peer.send(_session.bye(Reason(code, reason.text), now, self._limits.packet_size))
         if now:
             if opened:
                 self.parent._adapter.flush()
@@ -268,6 +288,13 @@ class Connection:
         else:
             self._peer.disconnect()
         self.parent._closing(self)
+
+    def _hand_over(self) -> None:
+        """It is closed, and goes to its handlers: they keep it, and it does not keep them, or that were a cycle."""
+        for handler, _ in self._inbox.handlers:
+            if handler.connection is self._proxy:  # and not one that it was added to since
+                handler._closed_connection = self
+        self._inbox.handlers = []
 
     def _itself(self) -> "Connection":
         """What a proxy stands for: a proxy is no key, and not equal to it."""

@@ -11,8 +11,9 @@ __all__ = ["NETWORK", "NET_ACCEPTED", "NET_CONNECTED", "NET_DISCONNECTED", "NET_
 
 _logger = logging.getLogger("pygnetic")
 
+_NETWORK = 65000  # below pygame.NUMEVENTS (65535) and above what custom_type() hands out first
 #: The ``type`` of all our events. ``init(event_val=n)`` makes it ``pygame.USEREVENT + n``.
-NETWORK = 65000  # below pygame.NUMEVENTS (65535) and above what custom_type() hands out first
+NETWORK = _NETWORK
 #: ``net_type`` when a connection is open.
 NET_CONNECTED = 0
 #: ``net_type`` when a server has accepted a client; CONNECTED follows.
@@ -31,7 +32,8 @@ lost = 0
 def init(event_val: int | None = None) -> None:
     """Turn the events on.
 
-    :param event_val: makes :data:`NETWORK` ``pygame.USEREVENT + event_val``; keep it below 32,000.
+    :param event_val: makes :data:`NETWORK` ``pygame.USEREVENT + event_val``; keep it below 32,000. None makes it what
+        it is after import.
     :raises ImportError: neither pygame nor pygame-ce is installed.
     """
     global NETWORK, post
@@ -39,11 +41,20 @@ def init(event_val: int | None = None) -> None:
         import pygame
     except ImportError as error:
         raise ImportError("events need pygame: pip install pygame-ce (or pygame)") from error
+    number = _NETWORK
     if event_val is not None:
-        if not 0 <= event_val < pygame.NUMEVENTS - pygame.USEREVENT:
-            raise ValueError(f"event_val is {event_val}; it must be 0 to {pygame.NUMEVENTS - pygame.USEREVENT - 1}")
-        NETWORK = pygame.USEREVENT + event_val
+        if type(event_val) is not int or not 0 <= event_val < pygame.NUMEVENTS - pygame.USEREVENT:
+            raise ValueError(f"event_val is {event_val!r}; it must be 0 to {pygame.NUMEVENTS - pygame.USEREVENT - 1}")
+        number = pygame.USEREVENT + event_val
+    NETWORK = number
     post = _poster(pygame.event.Event, pygame.event.post, pygame.error)
+
+
+def turn_off() -> None:
+    """Post no events, as it is after import."""
+    global NETWORK, post
+    NETWORK = _NETWORK
+    post = None
 
 
 def _poster(make: Any, put: Any, trouble: type[Exception]) -> Callable[..., None]:

@@ -23,8 +23,11 @@ class Handler:
     ...         self.connection.net_echo(message.text)
     """
 
-    #: Weak proxy to the :class:`~pygnetic.connection.Connection`; set by ``add_handler()``.
+    #: Weak proxy to the :class:`~pygnetic.connection.Connection`; set by ``add_handler()``. It can be read as long as
+    #: the handler lives, after the end of the connection, too.
     connection: Any = None
+    # what it stands for, once that is closed and nobody else needs it: most programs keep no other reference
+    _closed_connection: Any = None
     #: Weak proxy to the :class:`~pygnetic.server.Server`; None on a client.
     server: Any = None
 

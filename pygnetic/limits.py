@@ -46,8 +46,9 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not isinstance(value, (int, float)) or not value > 0:
-                raise ValueError(f"Limits({name}={value!r}): it is a number above 0")
+            time = name.endswith("_time")
+            if not isinstance(value, (int, float) if time else int) or not value > 0:
+                raise ValueError(f"Limits({name}={value!r}): it is a {'' if time else 'whole '}number above 0")
 
 
 DEFAULT = Limits()

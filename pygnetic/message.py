@@ -35,23 +35,34 @@ class _Entry(NamedTuple):
     delivery: Delivery
 
 
-def suggestion(wrong: str, known: Iterable[str]) -> str:
+def suggestion(wrong: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return ``; did you mean 'x'?`` if a known name is near."""
     import difflib  # costs 2 ms to import, and most programs never need it
 
-    near = difflib.get_close_matches(wrong, list(known), 1)
+    near = difflib.get_close_matches(wrong, list(known), 1, cutoff)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def advice(wrong: str, known: Iterable[str]) -> str:
+    """Return which message was meant, or how there can be one."""
+    return suggestion(wrong, known) or "; register() it on both sides, before Server() or connect()"
+
+
+def no_message(call: str, given: Any) -> str:
+    """Say what can be sent instead of something that is neither a name nor a class."""
+    what = "a plain tuple" if given is tuple else repr(given)  # of a tuple, its class is looked up
+    return f"{call}() takes a message class, its name or a message, not {what}"
 
 
 def unregistered(message_class: Any, known: Iterable[str], what: str) -> str:
     """Say why what was given is no message class here, and what to do.
 
-    :param what: what there is none of: "{} is no message class of this factory; register() it first".
+    :param what: what there is none of: "{} is no message class of this factory".
     """
     name = getattr(message_class, "__name__", repr(message_class))
     if name in known:
         return f"this {name} was registered with another MessageFactory; take this one's class, or the name {name!r}"
-    return what.format(name) + suggestion(name, known)
+    return what.format(name) + advice(name, known)
 
 
 class MessageFactory:
@@ -121,6 +132,9 @@ class MessageFactory:
             raise ValueError(f"register({name!r}, ...): the name of a message is a string; its fields come second")
         if name in self._names:
             raise ValueError(f"a message {name!r} is registered already; each name can be used once")
+        if not isinstance(field_names, Iterable):
+            text = "fields are names, such as ('player', 'msg'), and left out if there are none"
+            raise ValueError(f"register({name!r}, {field_names!r}): {text}")
         delivery = _delivery(name, kwargs)
         try:
             message_class: Any = namedtuple(name, field_names)  # type: ignore[misc]
@@ -153,7 +167,7 @@ class MessageFactory:
         try:
             return self._entries[message_class]
         except (KeyError, TypeError):
-            text = "{} is no message class of this factory; register() it first"
+            text = "{} is no message class of this factory"
             raise ValueError(unregistered(message_class, self._names, text)) from None
 
     def get_by_name(self, name: str) -> Any:
@@ -164,7 +178,7 @@ class MessageFactory:
         try:
             return self._names[name]
         except (KeyError, TypeError):
-            raise ValueError(f"no message is called {name!r}" + suggestion(str(name), self._names)) from None
+            raise ValueError(f"no message is called {name!r}" + advice(str(name), self._names)) from None
 
     def get_by_type(self, type_id: int) -> Any:
         """Return the message class of a type id.
@@ -223,6 +237,8 @@ class MessageFactory:
         :param message: an instance of a registered message class.
         :raises ValueError, TypeError: its class is not registered, or a field cannot be sent; the text names the field.
         """
+        if isinstance(message, type) and message in self._entries:
+            raise TypeError(f"pack() takes a message, such as {signature(message)}, and not its class")
         entry = self._entry(type(message))
         check_fields(type(message), message, DEFAULT)
         pack = self.s_adapter.pack
@@ -238,8 +254,21 @@ class MessageFactory:
             if type(value[0]) is list:
                 return [makers[item[0]](item) for item in value]
             return [makers[value[0]](value)]
-        except (LookupError, TypeError, ValueError) as error:
-            raise DecodeError(f"no message of this factory: {type(error).__name__}: {error}") from None
+        except (LookupError, TypeError, ValueError):
+            raise DecodeError(f"no message of this factory: {self._why_none(value)}") from None
+
+    def _why_none(self, value: Any) -> str:
+        """Say why a decoded value is no message; a player may read it as the reason of a disconnect."""
+        several = type(value) is list and value and type(value[0]) is list
+        for item in value if several else [value]:
+            if type(item) is not list or not item or type(item[0]) is not int:
+                break
+            type_id, count = item[0], len(item) - 1
+            if not 1 <= type_id <= len(self._types):
+                return f"none has the type id {type_id}"
+            if count != len(self._types[type_id - 1]._fields):
+                return f"{signature(self._types[type_id - 1])} came with {count} field{'s' if count != 1 else ''}"
+        return "a message is a list that begins with an int"
 
     def unpack_packet(self, data: bytes, limits: Limits) -> list[Any]:
         """Turn the bytes of a packet into messages: one, or an array of several.
@@ -262,8 +291,14 @@ class MessageFactory:
         """Begin a new stream for :meth:`unpack_all`.
 
         :param context: any object of yours that can have attributes; it remembers what came incomplete.
+        :raises TypeError: it cannot have attributes, as a dict and None cannot.
         """
-        context._unpacker = self.s_adapter.unpacker()
+        unpacker = self.s_adapter.unpacker()
+        try:
+            context._unpacker = unpacker
+        except AttributeError:
+            text = "the context is an object that can have attributes, such as types.SimpleNamespace()"
+            raise TypeError(f"{text}, not {context!r}") from None
 
     def unpack_all(self, data: bytes, context: Any) -> Iterator[Any]:
         """Turn a stream of bytes, in whatever pieces it comes, into messages.
@@ -289,8 +324,11 @@ def _delivery(name: str, kwargs: dict[str, Any]) -> Delivery:
     if type(channel) is not int or not 0 <= channel < _MOST_CHANNELS:
         raise ValueError(f"register({name!r}): channel is {channel!r}; it must be 0 to {_MOST_CHANNELS - 1}")
     if "flags" not in kwargs:
-        reliable = bool(kwargs.get("reliable", True))
-        return Delivery(channel, reliable, reliable or bool(kwargs.get("ordered", True)))
+        reliable, ordered = kwargs.get("reliable", True), kwargs.get("ordered", True)
+        for keyword, value in (("reliable", reliable), ("ordered", ordered)):
+            if not isinstance(value, bool):  # "no" would mean yes
+                raise ValueError(f"register({name!r}): {keyword} is {value!r}; it is True or False")
+        return Delivery(channel, reliable, reliable or ordered)
     flags = kwargs["flags"]
     if type(flags) is not int or flags not in _FLAGS or "reliable" in kwargs or "ordered" in kwargs:
         raise ValueError(

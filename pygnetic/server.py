@@ -1,19 +1,21 @@
 """The end that is connected to."""
 
 import contextlib
+import inspect
 import logging
 from collections.abc import Callable, Iterable
+from types import MethodType
 from typing import Any
 
 from pygnetic import _session, event, message
 from pygnetic._compiled import encoder
 from pygnetic._endpoint import Endpoint, check_width, factory_of, limits_of
 from pygnetic._strangers import Stranger
-from pygnetic.connection import OPEN, Connection
+from pygnetic.connection import CLOSED, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler
 from pygnetic.limits import Limits
-from pygnetic.message import MessageFactory
+from pygnetic.message import MessageFactory, no_message
 from pygnetic.network import base
 
 __all__ = ["Server"]
@@ -47,7 +49,7 @@ class Server(Endpoint):
 
     #: The Handler subclass that is made for each client; read whenever one is accepted.
     handler: Callable[[], Handler] | None = None
-    #: The factory for all connections; a subclass can have its own.
+    #: The factory for all connections, taken when the server is made; a subclass can have its own.
     message_factory = message.message_factory
 
     _serving = True
@@ -72,7 +74,8 @@ class Server(Endpoint):
         _check_handler(self.handler)
         if message_factory is not None:
             self.message_factory = message_factory
-        factory = factory_of(None, self)
+        # the server's from now on, whatever message_factory is made to be: it has frozen this one, and sends its hash
+        self._factory = factory = factory_of(None, self)
         check_width(factory, limits_of(limits))
         self._hash = factory.get_hash()  # ImportError without a serialization adapter, so before a port is bound
         super().__init__((host, port), conn_limit, n_adapter, limits, adapter_options)
@@ -118,11 +121,13 @@ class Server(Endpoint):
             if args or kwargs:
                 raise TypeError(f"broadcast() got {type(message).__name__} complete, and fields besides")
             args, message = message, type(message)
-        factory = self.message_factory
+        factory = self._factory
         if isinstance(message, str):
             message = factory.get_by_name(message)
         encode = self._encoders.get(message) if isinstance(message, type) else None
         if encode is None:
+            if message is tuple or not isinstance(message, type):
+                raise ValueError(no_message("broadcast", message))
             encode = encoder(message, factory.get_type_id(message), factory.s_adapter.pack)
             self._encoders[message] = encode
         data = encode(self.limits, *args, **kwargs)
@@ -171,7 +176,7 @@ class Server(Endpoint):
         if kind != _session.HELLO:
             raise DecodeError("the first packet was no HELLO")
         hello = _session.read_hello(packet)
-        factory = self.message_factory
+        factory = self._factory
         if hello.version != _session.VERSION:
             text = f"server: protocol {_session.VERSION}; client: protocol {hello.version}; update the older one"
             self._refuse(stranger, Reason(DisconnectReason.VERSION_MISMATCH, text), now)
@@ -198,7 +203,8 @@ class Server(Endpoint):
         else:
             self._tell(now, "refused %s:%s: %s", *stranger.address, reason)
         stranger.refused = True
-        stranger.peer.send(_session.refuse(reason, description))
+        most = min(self.limits.packet_size, self.limits.unsent)
+        stranger.peer.send(_session.refuse(reason, description, most))
         stranger.peer.disconnect()
         self._deadlines.set(stranger, now + self.limits.close_time)
 
@@ -222,7 +228,7 @@ class Server(Endpoint):
         peer = stranger.peer
         del self._strangers[peer]
         stranger._due = 0.0
-        connection = self._connections[peer] = Connection(self, peer, self.message_factory)
+        connection = self._connections[peer] = Connection(self, peer, self._factory)
         peer.send(_session.welcome())
         self._unmet.add(connection)
         self._begin(connection, now)
@@ -233,21 +239,22 @@ class Server(Endpoint):
             event.post(event.NET_ACCEPTED, connection)
         try:
             if self.handler is not None:
-                handler = self.handler()
+                handler = _unbound(self.handler)()
                 handler.server = self._proxy
                 connection.add_handler(handler)
         except BaseException:
             connection.disconnect(reason="the server has no handler for you: an error in its program")
             raise
         finally:
-            super()._welcomed(connection)
+            if connection._state != CLOSED:  # else making the handler closed us
+                super()._welcomed(connection)
 
     def _closing(self, connection: Connection) -> None:
         super()._closing(connection)
         self._leaving[connection] = None
 
-    def _forget(self, connection: Connection) -> None:
-        super()._forget(connection)
+    def _end(self, connection: Connection) -> None:
+        super()._end(connection)
         self._leaving.pop(connection, None)
 
     def _post_gone(self, connection: Connection) -> None:
@@ -267,6 +274,17 @@ def _check_handler(handler: Any) -> None:
         raise TypeError(f"{wanted} {handler!r}; write class {handler.__name__}(pygnetic.Handler)")
     if handler is not None and not callable(handler):
         raise TypeError(f"{wanted} {handler!r}")
+
+
+def _unbound(handler: Callable[[], Handler]) -> Callable[[], Handler]:
+    """Return a function that makes handlers as it was written: as an attribute of a class it became a method."""
+    if isinstance(handler, MethodType):
+        try:
+            inspect.signature(handler)
+        except ValueError:  # it has no parameter for a server
+            function: Callable[[], Handler] = handler.__func__
+            return function
+    return handler
 
 
 def _identities(exclude: Iterable[Any] | None) -> set[int]:

@@ -528,7 +528,7 @@ def test_ctrl_c_while_a_line_is_printed(capsys: pytest.CaptureFixture[str], monk
         ("ping localhost", "the following arguments are required: PORT"),
         ("ping localhost 70000", "'70000' is no port; that is a number from 1 to 65535"),
         ("ping localhost 80.5", "'80.5' is no port"),
-        ("ping localhost:10000", "'localhost:10000': the port stands by itself, as in: ping localhost 10000"),
+        ("ping localhost:10000", "'localhost:10000' is no host; the port stands by itself: 'localhost', 10000"),
         ("ping localhost:10000 10000", "the port stands by itself"),
         ("ping http://localhost 10000", "'http://localhost': write the host without http://"),
         ("ping HTTPS://localhost:10000/ 10000", "write the host without HTTPS://"),

@@ -173,9 +173,10 @@ def test_the_endpoint_s_limits_count(factory: MessageFactory) -> None:
     ("name", "text"),
     [
         ("net_chatmsg", r"net_chatmsg: no message 'chatmsg' is registered; did you mean 'net_chat_msg'\?"),
-        ("net_zzzzz", "net_zzzzz: no message 'zzzzz' is registered$"),
+        ("net_zzzzz", r"net_zzzzz: no message 'zzzzz' is registered; register\(\) it on both sides"),
         ("messages_snet", r"'Connection' has no attribute 'messages_snet'; did you mean 'messages_sent'\?"),
         ("zzzzz", "'Connection' has no attribute 'zzzzz'$"),
+        ("closed", "'Connection' has no attribute 'closed'$"),  # not _close, and not send
     ],
 )
 def test_unknown_attributes(pair: Pair, name: str, text: str) -> None:
@@ -190,12 +191,13 @@ def test_unknown_attributes(pair: Pair, name: str, text: str) -> None:
     ("message", "text"),
     [
         ("chatmsg", r"no message 'chatmsg' is registered for this connection; did you mean 'chat_msg'\?"),
-        ("", "no message '' is registered"),
-        (int, "no message 'int' is registered"),
-        (None, "no message 'None' is registered"),
-        ([], r"no message '\[\]' is registered"),
-        (("Tom", "hi"), "no message 'tuple' is registered"),
-        (5, "no message '5' is registered"),
+        ("", r"no message '' is registered for this connection; register\(\) it on both sides"),
+        (int, r"no message 'int' is registered for this connection; register\(\) it on both sides"),
+        (None, r"send\(\) takes a message class, its name or a message, not None$"),
+        ([], r"send\(\) takes a message class, its name or a message, not \[\]$"),
+        ({"a": 1}, r"send\(\) takes a message class, its name or a message, not {'a': 1}$"),
+        (("Tom", "hi"), r"send\(\) takes a message class, its name or a message, not a plain tuple$"),
+        (5, r"send\(\) takes a message class, its name or a message, not 5$"),
         (MessageFactory("json").register("chat_msg"), r"^this chat_msg was registered with another MessageFactory"),
         (MessageFactory("json").register("chat_msg")(), r"^this chat_msg was registered with another MessageFactory"),
     ],
@@ -203,6 +205,16 @@ def test_unknown_attributes(pair: Pair, name: str, text: str) -> None:
 def test_unregistered_messages(pair: Pair, message: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         pair.connection.send(message)
+
+
+def test_broadcasts_of_what_is_no_message(pair: Pair) -> None:
+    for wrong in ({"a": 1}, ("Tom", "hi"), None):
+        with pytest.raises(ValueError, match=r"^broadcast\(\) takes a message class, its name or a message, not "):
+            pair.server.broadcast(wrong)
+    with pytest.raises(ValueError, match=r"no message is called 'nothing'; register\(\) it on both sides"):
+        pair.server.broadcast("nothing")
+    with pytest.raises(ValueError, match=r"^this chat_msg was registered with another MessageFactory"):
+        pair.server.broadcast(MessageFactory("json").register("chat_msg"))
 
 
 def test_a_ready_message_has_its_fields(pair: Pair, factory: MessageFactory) -> None:
@@ -536,7 +548,7 @@ def test_address_repr_and_parent(pair: Pair) -> None:
     assert " closed " in repr(pair.connection)
 
 
-def test_nothing_holds_a_connection_but_its_client(factory: MessageFactory) -> None:
+def test_nothing_holds_a_closed_connection_but_its_handlers(factory: MessageFactory) -> None:
     keeper = Keeper()
     with Pair(factory, Keeper, client_handler=keeper) as pair:
         gone = weakref.ref(pair.open().connection)
@@ -545,10 +557,55 @@ def test_nothing_holds_a_connection_but_its_client(factory: MessageFactory) -> N
         pair.connection = None  # type: ignore[assignment]
         pair.clock.now += 20.0  # no deadline is left
         pair.update()
+        assert keeper.connection.reason.code == DisconnectReason.CLOSED
+        gc.disable()
+        try:
+            del keeper  # the only other reference is this test's Pair, which has let go of it
+            assert gone() is None  # there was no cycle
+        finally:
+            gc.enable()
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_connection_whose_client_is_gone_takes_nothing_and_says_why(factory: MessageFactory, opened: bool) -> None:
+    with Pair(factory, Keeper) as pair:
+        if opened:
+            pair.open()
+        connection, handler = pair.connection, Keeper()
+        connection.add_handler(handler)
+        pair.client = None  # type: ignore[assignment]
         gc.collect()
-        assert gone() is None
-        with pytest.raises(ReferenceError):
-            _ = keeper.connection.id
+        assert connection.net_ready() is connection.send("ready") is connection.connected is False
+        connection.disconnect()
+        assert str(connection.reason) == (
+            "CLOSED: its Client is gone, since nothing refers to it; keep it in a variable"
+        )
+        for call in (connection.flush, lambda: connection.add_handler(Keeper())):
+            with pytest.raises(ReferenceError, match=r"^(flush|add_handler)\(\): the Client or Server of this conn"):
+                call()
+        pair.client = pair.server  # type: ignore[assignment]  # for the end of the with
+    assert handler.got == []
+
+
+def test_a_handler_can_read_its_connection_as_long_as_it_lives(pair: Pair) -> None:
+    mine, [theirs], early, late = Keeper(), pair.server.handlers(), Keeper(), Keeper()
+    pair.connection.add_handler(mine)
+    pair.connection.add_handler(early)
+    pair.remote.disconnect(0, "be nice")
+    pair.update(2)
+    pair.connection.add_handler(late)  # which nothing reaches any more
+    pair.connection = pair.client.connect("localhost", pair.server.address[1])
+    pair.connection.add_handler(early)
+    pair.update(3)
+    pair.clock.now += 20.0  # no deadline is left
+    pair.update()
+    gc.collect()
+    assert str(mine.connection.reason) == str(late.connection.reason) == "KICKED: be nice"
+    assert str(theirs.connection.reason) == "CLOSED: be nice"
+    assert type(mine.connection) is weakref.ProxyType
+    assert early.connection.id == pair.connection.id
+    assert early._closed_connection is None  # it is the new one's
+    assert late.connection.net_ready() is late.connection.connected is False
 
 
 def test_attributes_of_one_s_own(pair: Pair) -> None:

@@ -408,6 +408,16 @@ def test_send_refuses_what_is_over_the_unsent_limit_and_nothing_accepted_is_lost
     assert here.send(bytes(1000)) is True
 
 
+def test_a_control_packet_has_some_room_over_the_unsent_limit(ends: Ends) -> None:
+    here, there = ends.pair(unsent=2000)
+    while here.send(b"full"):
+        pass
+    bye = b"\xc1\x06" + bytes(1028)  # the longest there is
+    assert here.send(bye) is True
+    assert here.send(bye) is here.send(b"full") is False
+    ends.until(lambda: ends.packets(there)[-1:] == [bye])
+
+
 # -- misuse
 
 
@@ -576,6 +586,18 @@ def test_localhost_reaches_a_server_on_ipv4_where_it_means_ipv6_first(
     monkeypatch.setattr(socket, "getaddrinfo", ask)
     connection = world.connect(("localhost", server.address[1]), message_factory=server.message_factory)
     world.until(lambda: connection.connected)
+
+
+def test_a_server_on_localhost_is_on_ipv4_and_says_so(wire_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(host: str, port: int, family: int = 0, *rest: int) -> list[Any]:
+        assert host == "localhost"
+        both = {socket.AF_INET6: ("::1", port, 0, 0), socket.AF_INET: (HOST, port)}
+        return [(its, 1, 6, "", address) for its, address in both.items() if family in (0, its)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    with World(wire_name) as world:
+        with net.Server("localhost", n_adapter=wire_name, message_factory=world.factory()) as server:
+            assert server.address[0] == HOST
 
 
 def test_a_server_on_ipv6_only() -> None:

@@ -150,8 +150,16 @@ def test_a_wait_without_any_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     with net.Client(n_adapter="memory") as client:
         waits: list[float] = []
         monkeypatch.setattr(client._adapter, "poll", lambda timeout: waits.append(timeout) or [])
-        client.update(77)
-        assert waits == [77]
+        for timeout in (77, 0.5, 0, -1, float("nan"), 1e10, float("inf")):
+            client.update(timeout)
+        assert waits == [77, 0.5, 0, 0, 0, 3_600_000, 3_600_000]
+
+
+def test_a_wait_is_a_number(pair: Pair) -> None:
+    for wrong in ("20", [1]):
+        with pytest.raises(TypeError, match=r"update\(\) takes how long to wait, a number of ms, not "):
+            pair.client.update(wrong)  # type: ignore[arg-type]
+    pair.update()
 
 
 def test_control_packets_are_ignored_while_closing(pair: Pair) -> None:

@@ -143,12 +143,23 @@ def test_event_val(pygame: Any, factory: MessageFactory, value: int) -> None:
 
 def test_event_val_has_bounds(pygame: Any) -> None:
     most = pygame.NUMEVENTS - pygame.USEREVENT - 1
-    for wrong in (-1, most + 1):
-        with pytest.raises(ValueError, match=f"event_val is {wrong}; it must be 0 to {most}"):
+    for wrong in (-1, most + 1, "a", 1.5, True):
+        with pytest.raises(ValueError, match=f"event_val is {wrong!r}; it must be 0 to {most}"):
             net.init(events=True, event_val=wrong, logging_lvl=None)
     assert event.NETWORK == 65000
     net.init(events=True, event_val=most, logging_lvl=None, n_module="memory", s_module="json")
     assert event.NETWORK == pygame.NUMEVENTS - 1
+
+
+def test_each_init_makes_the_events_what_it_asks_for(pygame: Any) -> None:
+    rest = {"logging_lvl": None, "n_module": "memory", "s_module": "json"}
+    net.init(True, 7, **rest)
+    assert event.NETWORK == pygame.USEREVENT + 7
+    net.init(True, **rest)
+    assert event.NETWORK == 65000 and event.post is not None
+    net.init(True, 7, **rest)
+    net.init(**rest)
+    assert event.NETWORK == 65000 and event.post is None
 
 
 # -- posting never raises

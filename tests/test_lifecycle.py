@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import time
 from functools import partial
@@ -305,6 +306,18 @@ def test_what_the_two_sides_are_told_when_the_server_disconnects(world: World) -
     assert there.reason == (CLOSED, "be nice, Ålice")
 
 
+def test_the_reason_arrives_though_the_queue_is_full(world: World) -> None:
+    server = world.server(limits=Limits(unsent=2000))
+    alice = world.join(server)
+    world.settle()
+    size = 1989
+    while not alice.there._peer.send(b"1" * size):
+        size -= 1
+    alice.there.disconnect(reason="be nice")
+    world.until(lambda: alice.handler.ended)
+    assert alice.reason == (KICKED, "be nice")
+
+
 def test_what_the_two_sides_are_told_when_the_client_disconnects(world: World) -> None:
     server = world.server()
     alice = world.join(server)
@@ -366,6 +379,31 @@ def test_a_client_with_other_messages_is_told_the_difference(world: World) -> No
     assert reason.code == DisconnectReason.SCHEMA_MISMATCH
     assert "server: move(x, y, z); client: move(x, y)" in reason.text
     assert server.made == [] and server.connections() == []
+
+
+@pytest.mark.parametrize("limit", ["packet_size", "unsent"])
+def test_the_difference_is_told_within_the_limits(world: World, limit: str) -> None:
+    many = {f"message_number_{number}": ("a_field", "another_field") for number in range(60)}
+    limits = Limits(**{limit: 1024})
+    server = world.server(message_factory=world.factory(**many), limits=limits)
+    alice = world.connect(server, message_factory=world.factory(), limits=limits)
+    bob = world.connect(server, message_factory=world.factory(**many, last=("a",)), limits=limits)
+    world.until(lambda: alice.handler.ended and bob.handler.ended)
+    assert str(alice.reason).startswith("SCHEMA_MISMATCH: message 1 differs: server: message_number_0(a_field, another")
+    assert bob.reason.code == DisconnectReason.SCHEMA_MISMATCH
+    assert "server: ... (too long to tell); client: message_number_" in bob.reason.text
+
+
+def test_a_reason_is_cut_to_the_packet_size(world: World) -> None:
+    limits = Limits(packet_size=256)
+    server = world.server(limits=limits)
+    alice, bob = world.join(server, limits=limits), world.join(server, limits=limits)
+    alice.there.disconnect(0, "é" * 400)
+    bob.there.disconnect(0, "é" * 400)
+    world.until(lambda: alice.handler.ended and bob.handler.ended)
+    for player in (alice, bob):
+        assert player.reason.code == KICKED and 100 < len(player.reason.text) < 128
+        assert set(player.reason.text) == {"é"}
 
 
 def test_a_client_with_another_serializer_is_told(world: World) -> None:
@@ -476,6 +514,20 @@ def test_a_client_can_come_and_go(world: World) -> None:
         alice.disconnect()
         world.until(lambda: alice.handler.ended and server.made[-1].ended)  # noqa: B023 (called now)
     assert [texts(made) for made in server.made] == [[0], [1], [2], [3], [4]]
+
+
+@pytest.mark.parametrize("who", ["the same client", "another"])
+def test_who_leaves_makes_room_at_once(world: World, who: str) -> None:
+    server = world.server(conn_limit=1)
+    client = world.client()
+    for _ in range(10):
+        connection = world.connect(server, client=client)
+        world.until(lambda: connection.connected or connection.reason)  # noqa: B023
+        assert connection.connected, connection.reason
+        connection.disconnect()
+        if who == "another":
+            client.update()
+            client = world.client()
 
 
 # -- close()
@@ -623,6 +675,83 @@ def test_close_tells_who_was_to_be_told_after_a_handler_that_raised(world: World
         world.until(lambda: False)
     alice.client.close()
     assert second.ended == third.ended == 1
+
+
+def test_every_handler_is_told_though_each_of_them_raises(world: World) -> None:
+    told = []
+
+    class Raises(Recorder):
+        def on_disconnect(self) -> None:
+            told.append(self)
+            raise ZeroDivisionError
+
+    alice = world.join(world.server(), Raises())
+    handlers = [alice.handler, *(Raises() for _ in range(4))]
+    for handler in handlers[1:]:
+        alice.add_handler(handler)
+    alice.disconnect()
+
+    def update(once: Any = alice.client.update) -> None:
+        with contextlib.suppress(ZeroDivisionError):
+            once()
+
+    world.pumps[world.pumps.index(alice.client.update)] = update
+    world.until(lambda: len(told) == 5)
+    world.settle()
+    assert told == handlers
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_close_tells_the_others_though_one_handler_ends_the_program(
+    memory_world: World, error: type[BaseException]
+) -> None:
+    told = []
+
+    class Ends(Recorder):
+        def on_disconnect(self) -> None:
+            told.append(self.connection.id)
+            raise error if len(told) == 2 else ZeroDivisionError
+
+    server = memory_world.server(handler=Ends)
+    for _ in range(3):
+        memory_world.join(server)
+    with pytest.raises(error):  # and not what the first one raised
+        server.close()
+    assert told == [1, 2, 3]
+    server.close()
+    assert told == [1, 2, 3]
+
+
+@pytest.mark.parametrize("raises", [1, 2])
+def test_the_other_handlers_are_told_though_one_closes_the_client_and_raises(world: World, raises: int) -> None:
+    told = []
+
+    class Closes(Recorder):
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+        def on_disconnect(self) -> None:
+            told.append(self.number)
+            if self.number == raises:
+                alice.client.close()
+            if self.number <= raises:
+                raise ZeroDivisionError(self.number)
+
+    server = world.server()
+    alice = world.join(server, Closes(1))
+    for number in (2, 3, 4):
+        alice.add_handler(Closes(number))
+    world.pumps.remove(alice.client.update)
+    server.close()
+    world.pumps.remove(server.update)
+    errors = []
+    while not alice.client._closed:
+        try:
+            alice.client.update(1)
+        except ZeroDivisionError as raised:
+            errors.append(raised.args[0])
+    assert (told, errors) == ([1, 2, 3, 4], list(range(1, raises + 1)))
 
 
 # -- time
@@ -839,6 +968,16 @@ def test_the_factory_that_is_given_is_the_one_that_is_frozen(world: World) -> No
         net.register("still_possible")
 
 
+def test_a_server_keeps_the_factory_that_it_was_made_with(world: World) -> None:
+    server = world.server()
+    first = server.message_factory
+    server.message_factory = world.factory(other=("a", "b"))
+    alice = world.join(server, message_factory=first)
+    assert server.broadcast("echo", "hi") == 1
+    alice.net_echo("here")
+    world.until(lambda: alice.handler.messages and server.made[0].messages)
+
+
 def test_a_client_freezes_its_factory_when_it_connects(world: World) -> None:
     server = world.server()
     net.message.message_factory._given = net.serialization.get_adapter("json")
@@ -886,6 +1025,49 @@ def test_a_server_class_has_its_handler_and_factory(world: World) -> None:
     world.until(lambda: made and made[0].messages)
     assert texts(made[0]) == ["HEY"]
     net.register("the_default_is_not_frozen")
+
+
+def test_the_handler_of_a_server_class_may_be_a_function(world: World) -> None:
+    made = []
+
+    def make() -> Recorder:
+        made.append(Recorder())
+        return made[-1]
+
+    class Plain(net.Server):
+        handler = make
+
+    class Static(net.Server):
+        handler = staticmethod(make)
+
+    class Method(net.Server):
+        def handler(self) -> Recorder:
+            assert type(self) is Method
+            return make()
+
+    for number, kind in enumerate((Plain, Static, Method), 1):
+        world.join(world.server(kind, handler=None))
+        assert len(made) == number and made[-1].calls == ["on_connect"]
+
+
+def test_a_server_may_be_closed_where_a_handler_is_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    posted = []
+
+    class Closes(Recorder):
+        def __init__(self) -> None:
+            super().__init__()
+            world.stop(server)
+
+    server = world.server(handler=Closes)
+    monkeypatch.setattr(event, "post", lambda net_type, connection, **more: posted.append((net_type, connection)))
+    alice = world.connect(server)
+    world.until(lambda: alice.handler.ended)
+    (handler,) = server.made
+    assert handler.calls == []
+    assert [net_type for net_type, connection in posted if connection is not alice] == [
+        event.NET_ACCEPTED, event.NET_DISCONNECTED
+    ]  # fmt: skip
+    assert handler.connection.connected is False
 
 
 def test_what_an_instance_is_given_is_not_written_to_the_class(world: World) -> None:
@@ -964,7 +1146,7 @@ def test_dead_proxies_are_left_out_of_nothing(memory_world: World) -> None:
     dead = server.made[0].connection
     alice.disconnect()
     world.until(lambda: server.made[0].ended)
-    del alice.there
+    del alice.there, server.made[0]  # a handler keeps its connection
     for _ in range(20):  # until its last deadline has passed, it may live on
         world.clock.now += 0.5
         world.pump()
@@ -972,7 +1154,7 @@ def test_dead_proxies_are_left_out_of_nothing(memory_world: World) -> None:
     with pytest.raises(ReferenceError):
         _ = dead.id
     assert server.connections(exclude=[dead]) == [bob.there]
-    assert server.handlers(exclude=[dead]) == [server.made[1]]
+    assert server.handlers(exclude=[dead]) == server.made
     assert server.broadcast("echo", "hi", exclude=[dead]) == 1
 
 

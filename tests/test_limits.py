@@ -39,5 +39,17 @@ def test_one_can_be_replaced() -> None:
     assert dataclasses.replace(DEFAULT, nesting=2).nesting == 2
 
 
+@pytest.mark.parametrize("name", DESIGN)
+def test_sizes_and_counts_are_whole_numbers_and_times_need_not_be(name: str) -> None:
+    if name.endswith("_time"):
+        assert getattr(Limits(**{name: 0.5}), name) == 0.5
+    else:
+        with pytest.raises(ValueError, match=rf"Limits\({name}=8\.0\): it is a whole number above 0"):
+            Limits(**{name: 8.0})
+    for wrong in (0, -1, "8", None):
+        with pytest.raises(ValueError, match=rf"Limits\({name}={wrong!r}\): it is a (whole )?number above 0"):
+            Limits(**{name: wrong})
+
+
 def test_every_limit_says_what_it_is() -> None:
     assert set(re.findall(r":param (\w+):", Limits.__doc__ or "")) == set(DESIGN)

@@ -147,6 +147,9 @@ def test_delivery(factory: MessageFactory, kwargs: dict[str, Any], delivery: tup
         ({"channel": -1}, "channel is -1"),
         ({"channel": "0"}, "channel is '0'"),
         ({"channel": True}, "channel is True"),
+        ({"reliable": "no"}, r"reliable is 'no'; it is True or False$"),
+        ({"reliable": 0}, r"reliable is 0; it is True or False$"),
+        ({"reliable": False, "ordered": None}, r"ordered is None; it is True or False$"),
         ({"flags": 3}, r"flags is 3; it can be 1 \(reliable\), 0 \(unreliable, in order\) or 2 \(unsequenced\)"),
         ({"flags": True}, "flags is True"),
         ({"flags": []}, r"flags is \[\]"),
@@ -176,8 +179,9 @@ def test_look_ups(factory: MessageFactory) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("caht", r"no message is called 'caht'; did you mean 'chat'\?"), ("zzz", "no message is called 'zzz'$"),
-     ([], r"no message is called \[\]$"), (None, "no message is called None$")],
+    [("caht", r"no message is called 'caht'; did you mean 'chat'\?"),
+     ("zzz", r"no message is called 'zzz'; register\(\) it on both sides, before Server\(\) or connect\(\)$"),
+     ([], r"no message is called \[\]; reg"), (None, "no message is called None; reg")],
 )  # fmt: skip
 def test_unknown_name(factory: MessageFactory, name: Any, text: str) -> None:
     factory.register("chat", ("text",))
@@ -204,6 +208,8 @@ def test_a_class_of_another_factory(factory: MessageFactory) -> None:
         factory.pack(other("hi"))
     with pytest.raises(ValueError, match="str is no message class"):
         factory.pack("chat")
+    with pytest.raises(TypeError, match=r"^pack\(\) takes a message, such as chat\(text\), and not its class$"):
+        factory.pack(factory.get_by_name("chat"))
 
 
 # -- the hash
@@ -391,8 +397,32 @@ def test_bytes_that_are_no_message(factory: MessageFactory, data: bytes) -> None
 
 def test_a_wrong_number_of_fields_is_named(factory: MessageFactory) -> None:
     factory.register("chat", ("who", "text"))
-    with pytest.raises(DecodeError, match=r"no message of this factory: .*expected 3"):
+    with pytest.raises(DecodeError, match=r"^no message of this factory: chat\(who, text\) came with 3 fields$"):
         factory.unpack(b"[1,2,3,4]")
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"[99,1]", "none has the type id 99"),
+        (b'[[1,"a"],[0]]', "none has the type id 0"),
+        (b"[1]", "chat(text) came with 0 fields"),
+        (b"[1,2,3]", "chat(text) came with 2 fields"),
+        (b"[2,3]", "stop() came with 1 field"),
+        (b"5", "a message is a list that begins with an int"),
+        (b"[]", "a message is a list that begins with an int"),
+        (b"[true,1]", "a message is a list that begins with an int"),
+        (b"[{},1]", "a message is a list that begins with an int"),
+        (b'{"0":[1]}', "a message is a list that begins with an int"),
+        (b"[[1,2],5]", "a message is a list that begins with an int"),
+    ],
+)
+def test_why_bytes_are_no_message_is_said_to_people(factory: MessageFactory, data: bytes, text: str) -> None:
+    factory.register("chat", ("text",))
+    factory.register("stop")
+    with pytest.raises(DecodeError) as raised:
+        factory.unpack_packet(data, DEFAULT)
+    assert str(raised.value) == "no message of this factory: " + text
 
 
 def test_a_packet_holds_one_message_or_several(factory: MessageFactory) -> None:
@@ -429,6 +459,20 @@ def test_a_stream_can_begin_anew(factory: MessageFactory) -> None:
     assert list(factory.unpack_all(b'[1,"half', context)) == []
     factory.reset_context(context)
     assert list(factory.unpack_all(b'[1,"whole"]', context)) == [chat("whole")]
+
+
+@pytest.mark.parametrize("context", [None, {}, "context"])
+def test_a_context_that_cannot_have_attributes(factory: MessageFactory, context: Any) -> None:
+    for use in (factory.reset_context, lambda context: factory.unpack_all(b"", context)):
+        with pytest.raises(TypeError, match=r"the context is an object that can have attributes, such as types"):
+            use(context)
+
+
+@pytest.mark.parametrize("fields", [None, 5])
+def test_fields_that_are_no_names(factory: MessageFactory, fields: Any) -> None:
+    text = rf"register\('stop', {fields}\): fields are names, such as \('player', 'msg'\), and left out if "
+    with pytest.raises(ValueError, match=text):
+        factory.register("stop", fields)
 
 
 def test_a_message_has_as_many_fields_as_the_receiver_takes() -> None:

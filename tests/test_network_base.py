@@ -1,6 +1,7 @@
 """What network adapters share, and the corners of the socket adapter that no honest network shows."""
 
 import errno
+import math
 import socket
 from types import SimpleNamespace
 from typing import Any
@@ -166,6 +167,9 @@ class FakeSelector:
     def unregister(self, sock: Any) -> None:
         del self.registered[sock]
 
+    def get_map(self) -> Any:
+        return self.registered
+
     def select(self, timeout: float) -> list[Any]:
         return []
 
@@ -262,7 +266,7 @@ def test_without_descriptors_the_listener_rests(adapter: Any, number: int) -> No
     adapter.clock = lambda: now[0]
     adapter._listener = FakeSocket(accept=OSError(number, "too many"))
     adapter._selector.register(adapter._listener, 1, None)
-    adapter._accept()
+    adapter._accept(math.inf)
     assert adapter._selector.registered == {}
     adapter.poll()
     assert adapter._selector.registered == {}
@@ -274,7 +278,7 @@ def test_without_descriptors_the_listener_rests(adapter: Any, number: int) -> No
 def test_an_accept_that_came_to_nothing(adapter: Any) -> None:
     adapter._listener = FakeSocket(accept=OSError(errno.ECONNABORTED, "gone again"))
     adapter._selector.register(adapter._listener, 1, None)
-    adapter._accept()
+    adapter._accept(math.inf)
     assert list(adapter._selector.registered) == [adapter._listener] and adapter.poll() == []
 
 
@@ -314,7 +318,7 @@ def test_what_did_not_go_out_at_once_goes_when_the_socket_takes_it(adapter: Any,
 
 def test_a_crowd_at_the_door_is_let_in_by_and_by(adapter: Any) -> None:
     adapter._listener = SimpleNamespace(accept=lambda: (FakeSocket(), ("::ffff:10.0.0.1", 5)), close=lambda: None)
-    adapter._accept()
+    adapter._accept(math.inf)
     events = adapter.poll()
     assert len(events) == 128 and {peer.address for _, peer, *_ in events} == {("10.0.0.1", 5)}
 
@@ -339,6 +343,39 @@ def test_listening_on_all_addresses_without_ipv6(monkeypatch: pytest.MonkeyPatch
     adapter = socket_adapter.Adapter(("", 0), limits=DEFAULT)
     assert adapter.address is not None and adapter.address[0] == "0.0.0.0"
     adapter.close()
+
+
+def test_a_link_local_address_keeps_its_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    bound: list[Any] = []
+
+    class Watching(socket.socket):
+        def bind(self, address: Any) -> None:
+            bound.append(address)
+            raise OSError(errno.EADDRNOTAVAIL, "no such address")
+
+    monkeypatch.setattr(socket_adapter.socket, "socket", Watching)
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *args: [(socket.AF_INET6, 1, 6, "", ("fe80::1", 5, 0, 7))]
+    )
+    with pytest.raises(OSError, match="cannot listen on"):
+        socket_adapter._listen("fe80::1%eth7", 5, 1.0)
+    assert bound == [("fe80::1", 5, 0, 7)]
+
+
+def test_a_family_that_this_machine_does_not_have_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OnlyIPv4(socket.socket):
+        def __init__(self, family: int = -1, *args: Any, **kwargs: Any) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "no IPv6")
+            super().__init__(family, *args, **kwargs)
+
+    monkeypatch.setattr(socket_adapter.socket, "socket", OnlyIPv4)
+    monkeypatch.setattr(socket_adapter.socket, "has_dualstack_ipv6", lambda: True)
+    adapter = socket_adapter.Adapter(("", 0), limits=DEFAULT)
+    assert adapter.address is not None and adapter.address[0] == "0.0.0.0"
+    adapter.close()
+    with pytest.raises(OSError, match=r"cannot listen on \[::1\]:5: no IPv6"):
+        socket_adapter._listen("::1", 5, 1.0)
 
 
 def test_no_reuse_of_addresses_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,23 @@ def test_cut_or_lengthened(packet: bytes) -> None:
             read(wrong)
 
 
+@pytest.mark.parametrize(
+    ("read", "packet", "text"),
+    [
+        (_session.read_hello, b"\xc1\1\1", "no HELLO: it ends early"),
+        (_session.read_hello, b"\xc1\1\1\0\0\0\0\1\xff\0\0", "no HELLO: its text is no UTF-8"),
+        (_session.read_refuse, b"\xc1\3\5\0", "no REFUSE or BYE: it ends early"),
+        (_session.read_refuse, b"\xc1\3\5\0\1\xff\0\0", "no REFUSE or BYE: its text is no UTF-8"),
+        (_session.read_refuse, b"\xc1\3\5\0\0\0\1\xff", "no REFUSE: its text is no UTF-8"),
+        (_session.read_bye, b"\xc1\6\x63\0\0\0", "no REFUSE or BYE: no reason has the number 99"),
+    ],
+)
+def test_what_is_wrong_is_said_to_people(read: Any, packet: bytes, text: str) -> None:
+    with pytest.raises(DecodeError) as raised:
+        read(packet)
+    assert str(raised.value) == text
+
+
 @pytest.mark.parametrize("wrong", [b"", b"\xc1\4", b"\xc1\4" + b"\0" * 7, b"\xc1\4" + b"\0" * 9])
 def test_ping_and_pong_have_one_length(wrong: bytes) -> None:
     with pytest.raises(DecodeError, match="no PING: its length is wrong"):
@@ -159,9 +176,25 @@ def test_bye_with_a_wrong_end(rest: bytes) -> None:
 def test_long_texts_are_cut_between_characters() -> None:
     reason = _session.read_bye(_session.bye(Reason(KICKED, "a" + "\u20ac" * 1000))).reason
     assert reason.text == "a" + "\u20ac" * 341  # 3 bytes each, 1024 at most
-    refusal = _session.read_refuse(_session.refuse(Reason(KICKED, "x" * 5000), "\u20ac" * 6000))
+    refusal = _session.read_refuse(_session.refuse(Reason(KICKED, "x" * 5000)))
     assert refusal.reason.text == "x" * 400  # what is shown is shorter yet
-    assert refusal.description == "\u20ac" * 5461
+
+
+def test_a_long_description_is_cut_between_lines() -> None:
+    lines = ["msgpack", *(f"{number} message(\u20ac)" for number in range(1, 2000))]
+    refusal = _session.read_refuse(_session.refuse(Reason(KICKED), "\n".join(lines)))
+    cut = refusal.description.split("\n")
+    assert 500 < len(cut) < 1000
+    assert cut[:-1] == lines[: len(cut) - 1]
+    assert cut[-1] == f"{len(cut) - 1} ... (too long to tell)"
+    assert _session.read_refuse(_session.refuse(Reason(KICKED), "a" * 20_000)).description == ""
+
+
+@pytest.mark.parametrize("most", [0, 10, 40, 300, 2000, 65536])
+def test_packets_are_no_longer_than_the_limit(most: int) -> None:
+    reason, description = Reason(KICKED, "\u20ac" * 500), "msgpack\n" + "1 m(a)\n" * 3000
+    assert len(_session.refuse(reason, description, most)) <= max(most, 7)
+    assert len(_session.bye(reason, most=most)) <= max(most, 6)
 
 
 def test_half_a_surrogate_pair_does_not_stop_a_goodbye() -> None:

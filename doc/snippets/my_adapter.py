@@ -9,6 +9,7 @@ import socket
 import time
 
 from pygnetic.errors import DisconnectReason
+from pygnetic.network import base
 from pygnetic.network.base import CLOSED, OPENED, PACKET, check_host, check_port, listen_error, never_opened, resolve
 
 NEW, OPEN, CLOSING, GONE = range(4)
@@ -29,7 +30,7 @@ class Peer:
 
     def send(self, packet, *, channel=0, reliable=True, ordered=True):  # TCP is always reliable and in order
         framed = len(packet).to_bytes(4, 'big') + packet
-        if self.state != OPEN or len(self.out) + len(framed) > self.adapter.limits.unsent:
+        if self.state != OPEN or base.over_limit(packet, len(self.out) + len(framed), self.adapter.limits.unsent):
             return False
         self.out += framed  # nothing is sent here: all I/O is in poll(), flush() and close()
         return True

@@ -13,8 +13,14 @@ from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
 
 __all__ = [
-    "CLOSED", "OPENED", "PACKET", "Adapter", "Event", "Peer", "check_host", "check_port", "listen_error", "resolve",
+    "CLOSED", "OPENED", "PACKET", "Adapter", "Event", "Peer", "check_host", "check_port", "listen_error",
+    "never_opened", "over_limit", "resolve", "written",
 ]  # fmt: skip
+
+# A control packet (they begin with 0xC1) may go so far over the unsent limit: the longest BYE has 1030 bytes, and with
+# a queue that is full to the brim it still tells why.
+_CONTROL = b"\xc1"
+_SPARE = 2048
 
 OPENED = 0
 PACKET = 1
@@ -32,7 +38,7 @@ class Peer(Protocol):
     unsent: int
 
     def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
-        """Queue a packet; False before OPENED, after close and over the unsent limit."""
+        """Queue a packet; False before OPENED, after close and over the unsent limit (see :func:`over_limit`)."""
 
     def disconnect(self) -> None:
         """Close; what was sent before still arrives. Harmless when repeated."""
@@ -78,6 +84,15 @@ class Adapter(Protocol):
 def never_opened(opened: bool) -> DisconnectReason:
     """Return why a peer is gone when nobody said more."""
     return DisconnectReason.LOST if opened else DisconnectReason.UNREACHABLE
+
+
+def over_limit(packet: bytes, unsent: int, limit: int) -> bool:
+    """Return whether a packet is one too many; those that tell why somebody leaves have some room of their own.
+
+    :param unsent: bytes that would be unsent with it.
+    :param limit: ``Limits.unsent``.
+    """
+    return unsent > limit + (_SPARE if packet[:1] == _CONTROL else 0)
 
 
 def written(address: tuple[str, int]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import enet
 
 from pygnetic.limits import Limits
+from pygnetic.network import base
 from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, check_port, listen_error, never_opened, resolve
 from pygnetic.network.enet_filter import DatagramFilter
 
@@ -100,7 +101,7 @@ class Peer:
             size = len(packet)
             if self._held + size > self._limit or len(self._freed) > _MANY_FREED:
                 self._settle()
-                if self._held + size > self._limit:
+                if base.over_limit(packet, self._held + size, self._limit):
                     return False
             data = _Packet(packet, _RELIABLE)
             # counted before sending: the callback comes in every case, a refused packet's included
@@ -163,7 +164,8 @@ class Adapter:
             self._host = enet.Host(None, slots, _CHANNELS, 0, 0)
         else:
             self._host = _listen(address, slots, limits.resolve_time)
-            self.address = (address[0] or "0.0.0.0", self._host.address.port)
+            bound = self._host.address  # a number: names are no addresses; ENet writes * for all
+            self.address = (bound.host.replace("*", "0.0.0.0"), bound.port)
         self.loose = 0  # bytes of unreliable packets since the last flush or poll
         self._behind = False  # ENet has packets that the last poll had no time for
         self._received = 0  # datagrams, as the host counts them

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from pygnetic.limits import Limits
+from pygnetic.network import base
 from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, check_host, check_port, listen_error, never_opened
 
 __all__ = ["Adapter", "Peer"]
@@ -42,9 +43,10 @@ class Peer:
         # _ended: a packet would come after CLOSED
         if other is None or self._ended or not self._opened:
             return False
-        if self.unsent + len(packet) > self._adapter.limits.unsent:
+        unsent, limit = self.unsent + len(packet), self._adapter.limits.unsent
+        if unsent > limit and base.over_limit(packet, unsent, limit):
             return False
-        self.unsent += len(packet)
+        self.unsent = unsent
         other._adapter.events.append((PACKET, other, packet, {"channel": channel}))
         return True
 

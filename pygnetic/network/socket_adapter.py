@@ -16,6 +16,7 @@ from typing import Any
 
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
+from pygnetic.network import base
 from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, check_port, listen_error, never_opened, resolve
 
 __all__ = ["Adapter", "Peer"]
@@ -32,22 +33,38 @@ _BACKLOG = 128
 # Without a free descriptor accept() fails and the listener stays readable: look again after this many seconds.
 _PAUSE = 0.2
 _AGAIN = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.EINPROGRESS, errno.EALREADY)
-_WSAEWOULDBLOCK = 10035  # what Windows says for a connect() in progress
+# After so many seconds the next address of a host is tried beside the one before (RFC 8305, section 5): where IPv6
+# leads into nothing, IPv4 serves.
+_HEAD_START = 0.25
 
 _NEW, _OPEN, _CLOSING, _CLOSED = range(4)
 _READ, _READ_AND_WRITE = selectors.EVENT_READ, selectors.EVENT_READ | selectors.EVENT_WRITE
 
 
+class _Attempt:
+    """One address of a peer that is being tried."""
+
+    __slots__ = ("address", "peer", "sock")
+
+    _state = _NEW
+
+    def __init__(self, peer: "Peer", sock: socket.socket) -> None:
+        self.peer = peer
+        self.sock = sock
+        self.address = peer.address
+
+
 class Peer:
     """One TCP connection."""
 
-    __slots__ = ("_adapter", "_addresses", "_in", "_mask", "_out", "_sock", "_state", "address", "unsent")
+    __slots__ = ("_adapter", "_addresses", "_attempts", "_in", "_mask", "_out", "_sock", "_state", "address", "unsent")
 
     def __init__(self, adapter: "Adapter", address: tuple[str, int]) -> None:
         self.address = address
         self.unsent = 0
         self._adapter = adapter
         self._addresses: list[Any] = []
+        self._attempts: list[_Attempt] = []
         self._sock: socket.socket | None = None
         self._state = _NEW
         self._mask = 0
@@ -61,7 +78,9 @@ class Peer:
             adapter.packet, adapter.frame = packet, len(packet).to_bytes(_LENGTH, "big") + packet
         frame = adapter.frame
         unsent = self.unsent + len(frame)
-        if self._state != _OPEN or unsent > adapter.limits.unsent:
+        if self._state != _OPEN:
+            return False
+        if unsent > adapter.limits.unsent and base.over_limit(packet, unsent, adapter.limits.unsent):
             return False
         out = self._out
         if not out:
@@ -105,7 +124,8 @@ class Adapter:
         self._resume = 0.0
         # more of one peer's in one poll would not fit into its backlog
         self._share = limits.backlog // 2
-        self._late: dict[Peer | None, int] = {}
+        self._late: dict[Peer | _Attempt | None, int] = {}
+        self._waiting: dict[Peer, float] = {}  # when the next address is tried
         self._selector: selectors.BaseSelector | None = None
         if address is not None:
             host, port = address
@@ -118,7 +138,7 @@ class Adapter:
             self._selector.register(self._listener, selectors.EVENT_READ, None)
 
     def connect(self, host: str, port: int) -> Peer:
-        """Start to connect to each address of a host in turn.
+        """Start to connect to the addresses of a host: the first that opens is taken.
 
         :raises OSError: the host does not resolve, or the port is not a number from 1 to 65535.
         """
@@ -131,6 +151,9 @@ class Adapter:
         return peer
 
     def _try_next(self, peer: Peer) -> None:
+        """Begin with the next address that one can begin with."""
+        assert self._selector is not None
+        self._waiting.pop(peer, None)
         while peer._addresses:
             family, address = peer._addresses.pop(0)
             try:
@@ -139,13 +162,24 @@ class Adapter:
                 continue
             sock.setblocking(False)
             code = sock.connect_ex(address)
-            if code == 0 or code in _AGAIN or code == _WSAEWOULDBLOCK:
-                peer._sock = sock
+            if code == 0 or code in _AGAIN:
                 peer.address = (address[0], address[1])
-                self._watch(peer, selectors.EVENT_WRITE)
+                attempt = _Attempt(peer, sock)
+                peer._attempts.append(attempt)
+                self._selector.register(sock, selectors.EVENT_WRITE, attempt)
+                if peer._addresses:
+                    self._waiting[peer] = self.clock() + _HEAD_START
                 return
             sock.close()
-        self.drop(peer, DisconnectReason.UNREACHABLE)
+        if not peer._attempts:
+            self.drop(peer, DisconnectReason.UNREACHABLE)
+
+    def _try_others(self) -> float:
+        """Try the next addresses where it is time to; return the seconds until it is again."""
+        now = self.clock()
+        for peer in [peer for peer, due in self._waiting.items() if due <= now]:
+            self._try_next(peer)
+        return max(min(self._waiting.values(), default=now) - now, 0.0)
 
     def _watch(self, peer: Peer, mask: int) -> None:
         if mask == peer._mask or self._selector is None or peer._sock is None:
@@ -176,6 +210,15 @@ class Adapter:
         if peer._sock is not None:
             peer._sock.close()
             peer._sock = None
+        self._waiting.pop(peer, None)
+        for attempt in peer._attempts:
+            self._give_up(attempt)
+        peer._attempts = []
+
+    def _give_up(self, attempt: _Attempt) -> None:
+        assert self._selector is not None
+        self._selector.unregister(attempt.sock)
+        attempt.sock.close()
 
     def poll(self, timeout: float = 0) -> list[Event]:
         """Send what is queued, wait up to ``timeout`` ms for the first event, then take all there is."""
@@ -185,8 +228,17 @@ class Adapter:
         if self._resume and self.clock() >= self._resume and self._listener is not None:
             self._resume = 0.0
             self._selector.register(self._listener, selectors.EVENT_READ, None)
-        ready = self._selector.select(0 if self._events or self._late else max(timeout, 0) / 1000)
-        todo: deque[tuple[Peer | None, int]] = deque((key.data, mask) for key, mask in ready)
+        seconds = max(timeout, 0) / 1000
+        if self._waiting:
+            seconds = min(seconds, self._try_others())
+        if self._events or self._late:
+            seconds = 0
+        if self._selector.get_map():
+            ready = self._selector.select(seconds)
+        else:  # a Client that is not connected; Windows' select() refuses to wait for nothing
+            ready = []
+            time.sleep(seconds)
+        todo: deque[tuple[Any, int]] = deque((key.data, mask) for key, mask in ready)
         if self._late:  # who was not reached in the last poll goes first in this one, in the same order
             todo = deque(sorted(todo, key=lambda turn: self._late.get(turn[0], len(self._late))))
         end = self.clock() + self.limits.io_time / 1000
@@ -195,7 +247,7 @@ class Adapter:
         while todo:
             peer, mask = todo.popleft()
             if peer is None:
-                self._accept()
+                self._accept(end)
             elif peer._state == _NEW:
                 self._connected(peer)
             else:
@@ -218,7 +270,7 @@ class Adapter:
         self._events.clear()
         return events
 
-    def _accept(self) -> None:
+    def _accept(self, end: float) -> None:
         assert self._listener is not None and self._selector is not None
         for _ in range(_BACKLOG):
             try:
@@ -228,20 +280,30 @@ class Adapter:
                     self._selector.unregister(self._listener)
                     self._resume = self.clock() + _PAUSE
                 return
+            if address is None:  # macOS, where accept() hands over a connection that was reset already
+                sock.close()
+                continue
             host = address[0].removeprefix("::ffff:")  # an IPv4 address on a socket that takes both
             peer = Peer(self, (host, address[1]))
             peer._sock = sock
             self._peers.add(peer)
             sock.setblocking(False)
             self._open(peer)
+            if self.clock() > end:  # a hundred take some ms
+                return
 
-    def _connected(self, peer: Peer) -> None:
-        assert peer._sock is not None
-        if peer._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self._release(peer)
+    def _connected(self, attempt: _Attempt) -> None:
+        peer = attempt.peer
+        if attempt not in peer._attempts:
+            return  # another address has just opened
+        peer._attempts.remove(attempt)
+        if attempt.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._give_up(attempt)
             self._try_next(peer)
         else:
+            self._release(peer)
             peer._addresses = []
+            peer._sock, peer.address, peer._mask = attempt.sock, attempt.address, selectors.EVENT_WRITE
             self._open(peer)
 
     def _open(self, peer: Peer) -> None:
@@ -340,29 +402,33 @@ class Adapter:
 
 
 def _listen(host: str, port: int, timeout: float) -> socket.socket:
-    attempts = []
+    attempts: list[Any] = []
     if host == "":
         if socket.has_dualstack_ipv6():
-            attempts.append((socket.AF_INET6, "::"))
-        attempts.append((socket.AF_INET, "0.0.0.0"))
+            attempts.append((socket.AF_INET6, ("::", port)))
+        attempts.append((socket.AF_INET, ("0.0.0.0", port)))
     else:
-        for family, address in resolve(host, port, timeout, kind=socket.SOCK_STREAM, lowest=0):
-            attempts.append((family, address[0]))
+        attempts = resolve(host, port, timeout, kind=socket.SOCK_STREAM, lowest=0)
+        if any(address[0].startswith("127.") for _, address in attempts):
+            # of what 'localhost' means: who connects to 127.0.0.1 must get in, and connect('localhost') tries both
+            attempts.sort(key=lambda attempt: attempt[0] == socket.AF_INET6)
     failure = OSError(errno.EADDRNOTAVAIL, "no address")
-    for family, name in attempts:
-        sock = socket.socket(family, socket.SOCK_STREAM)
+    for family, address in attempts:
+        sock = None
         try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
             # on Windows it would let two servers share a port; elsewhere it frees the port at once after a restart
             if os.name == "posix":
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "" else 1)
-            sock.bind((name, port))
+            sock.bind(address)  # all of it: a link-local address has a number for its interface
             sock.listen(_BACKLOG)
             sock.setblocking(False)
             return sock
         except OSError as error:
-            sock.close()
+            if sock is not None:
+                sock.close()
             failure = error
             if error.errno == errno.EADDRINUSE:
                 break
