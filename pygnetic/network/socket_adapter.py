@@ -57,7 +57,10 @@ class _Attempt:
 class Peer:
     """One TCP connection."""
 
-    __slots__ = ("_adapter", "_addresses", "_attempts", "_in", "_mask", "_out", "_sock", "_state", "address", "unsent")
+    __slots__ = (
+        "_adapter", "_addresses", "_attempts", "_in", "_mask", "_missing", "_out", "_sock", "_state",
+        "address", "unsent",
+    )  # fmt: skip
 
     def __init__(self, adapter: "Adapter", address: tuple[str, int]) -> None:
         self.address = address
@@ -68,7 +71,8 @@ class Peer:
         self._sock: socket.socket | None = None
         self._state = _NEW
         self._mask = 0
-        self._in = b""
+        self._in: bytes | bytearray = b""  # what came of a packet that is not whole yet
+        self._missing = 0  # bytes until it is, or until one knows how many
         self._out: list[bytes] = []
 
     def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
@@ -334,21 +338,29 @@ class Adapter:
 
     def _frames(self, peer: Peer, data: bytes) -> None:
         if peer._in:
-            data = peer._in + data
-        start, end = 0, len(data)
+            peer._in += data
+            peer._missing -= len(data)
+            if peer._missing > 0:
+                return  # a big packet is copied once, and not again with each chunk
+            data = bytes(peer._in)
+        start, end, whole = 0, len(data), _LENGTH
         append = self._events.append
         while end - start >= _LENGTH:
             size = int.from_bytes(data[start : start + _LENGTH], "big")
             if not 0 < size <= self.limits.packet_size:
-                peer._in = b""
                 self.drop(peer, DisconnectReason.PROTOCOL_ERROR)
                 return
             if end - start - _LENGTH < size:
+                whole += size
                 break
             start += _LENGTH
             append((PACKET, peer, data[start : start + size], _INFO))
             start += size
-        peer._in = data[start:] if start < end else b""
+        if start < end:
+            peer._in = bytearray(data[start:])
+            peer._missing = whole - (end - start)
+        else:
+            peer._in = b""
 
     def _write(self, peer: Peer) -> None:
         out, sock = peer._out, peer._sock
