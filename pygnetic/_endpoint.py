@@ -1,8 +1,6 @@
 """What Client and Server share: one network adapter, the update loop, the session, deadlines."""
 
-import atexit
 import logging
-import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -11,14 +9,14 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pygnetic import _session, event, network
-from pygnetic._compiled import signature
+from pygnetic._checks import check_options, limits_of, warn_of_names, warn_of_no_update, warn_of_waiting, who_has
 from pygnetic._deadlines import Deadlines
 from pygnetic._strangers import Stranger, Strangers
 from pygnetic.connection import CLOSED, CLOSING, CONNECTING, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
-from pygnetic.handler import Handler, Receivers, accepted, misspelt
-from pygnetic.limits import DEFAULT, Limits
-from pygnetic.message import MessageFactory, difference, suggestion
+from pygnetic.handler import Handler, Receivers
+from pygnetic.limits import Limits
+from pygnetic.message import MessageFactory, difference
 from pygnetic.network import base
 from pygnetic.network.base import PACKET
 
@@ -36,28 +34,17 @@ _SPREAD = 64
 _ASLEEP = 1.0
 # No poll waits longer, in ms: epoll, which counts them in 32 bits, would take no more than 24 days.
 _LONGEST = 3600_000
-# A beginner who forgot update() is told when so many messages wait; a program that sends that many before it first
-# calls update() is told as well, and can ignore it.
-_MANY = 64
-_ADVICE = "call it once a frame, or nothing is sent or received"
-# A Server that is closed sooner served as something else: a look for a free port, or a test.
-_LOOKED_AROUND = 1.0
 # After a BYE that says that the other program ends, its last packets are given so many seconds to arrive.
 _LAST_WORDS = 0.25
+# Why a client closes. It may write anything into its BYE, and no server is to read there that it was full.
+_OF_CLIENTS = {
+    DisconnectReason.CLOSED,
+    DisconnectReason.TIMEOUT,
+    DisconnectReason.PROTOCOL_ERROR,
+    DisconnectReason.OVERLOADED,
+}
 # Control packets of one peer in one update: an honest one sends two a second, and this process may sleep for a minute.
 _CONTROLS = 256
-
-# Handler classes whose methods were compared with the messages, each with the factories of those.
-_looked_at: weakref.WeakKeyDictionary[type[Handler], weakref.WeakSet[MessageFactory]] = weakref.WeakKeyDictionary()
-
-_failed = False  # an error ends this program
-
-
-@atexit.register
-def _look_for_error() -> None:
-    """Find out while that can be found out: Python forgets ``last_value`` before it collects a program's objects."""
-    global _failed
-    _failed = isinstance(getattr(sys, "last_value", None), Exception)
 
 
 class Endpoint:
@@ -121,8 +108,7 @@ class Endpoint:
         return next(self._ids)
 
     def _receivers(self, handler_class: type[Handler], factory: MessageFactory) -> Receivers:
-        if factory not in _looked_at.get(handler_class, ()):
-            _warn_of_names(handler_class, factory)
+        warn_of_names(handler_class, factory)
         table = self._receiver_tables.get(handler_class)
         if table is None:
             table = self._receiver_tables[handler_class] = Receivers(handler_class)
@@ -130,9 +116,8 @@ class Endpoint:
 
     def _held(self, messages: int) -> None:
         """A connection that is not open yet has accepted so many messages."""
-        if messages == _MANY and not self._updated:
-            text = "%d messages wait: %s.update() was never called; %s"
-            _logger.warning(text, messages, type(self).__name__, _ADVICE)
+        if not self._updated:
+            warn_of_waiting(type(self).__name__, messages)
 
     def _full(self) -> bool:
         if len(self._connections) < self.conn_limit:
@@ -160,23 +145,12 @@ class Endpoint:
         asked: Any = getattr(error, "obj", None)
         # not isinstance(): that asks a proxy, which may be one of what is gone
         if isinstance(error, AttributeError) and issubclass(type(asked), Handler) and isinstance(error.name, str):
-            hint = self._who_has(connection, error.name) if asked.connection is not None else ""
+            server = self if self._serving else None
+            hint = "" if asked.connection is None else who_has(error.name, connection, server)
             if hint:
                 error.args = (f"{error}; {hint}",)
                 error.obj = None  # or Python would suggest a near name, and this would be said twice
         self.handle_error(connection, error)
-
-    def _who_has(self, connection: Connection, name: str) -> str:
-        owners = {"connection": _class_attributes(type(connection))}
-        if self._serving:
-            owners["server"] = _class_attributes(type(self)) | vars(self)
-        for owner, has in owners.items():
-            if name in has and not name.startswith("_"):
-                return f"its {owner} has it: self.{owner}.{name}" + "(...)" * callable(has[name])
-        if name.startswith("net_"):
-            near = suggestion(name[4:], connection._names())
-            return near.removeprefix("; ").replace(" '", " 'self.connection.net_")
-        return ""
 
     def update(self, timeout: float = 0) -> None:
         """Send, receive, and call handlers; call it once a frame.
@@ -411,6 +385,8 @@ class Endpoint:
             farewell = _session.read_bye(packet)
             if connection.reason is None:
                 connection.reason = farewell.reason
+                if self._serving and farewell.reason.code not in _OF_CLIENTS:
+                    connection.reason = Reason(DisconnectReason.CLOSED, farewell.reason.text)
                 self._deadlines.set(connection, now + (_LAST_WORDS if farewell.final else self.limits.close_time))
         elif connection._awaits_welcome() and kind == _session.WELCOME and len(packet) == 2:
             self._begin(connection, now)
@@ -507,27 +483,17 @@ class Endpoint:
             raise errors[0]
 
     def _check_updated(self) -> None:
-        """Warn who never called update(), at the end; whom an error has stopped before has that to read."""
-        if self._updated or isinstance(sys.exc_info()[1], Exception):
-            return
-        name = type(self).__name__
-        waiting = sum(connection._outbox.messages for connection in self._connections.values())
-        if waiting:
-            what = "1 message was" if waiting == 1 else f"{waiting} messages were"
-            _logger.warning("%s not sent: %s.update() was never called; %s", what, name, _ADVICE)
-        elif self._connections:  # most beginners send first in on_connect(), which nobody has called
-            _logger.warning("%s.update() was never called: it has not connected; %s", name, _ADVICE)
-        elif self._serving and self._clock() - self._last_awake > _LOOKED_AROUND:
-            text = "%s.update() was never called: nobody could connect; call it again and again"
-            _logger.warning(text, name)
+        if not self._updated:
+            waiting = sum(connection._outbox.messages for connection in self._connections.values())
+            lived = self._clock() - self._last_awake if self._serving else 0.0
+            warn_of_no_update(type(self).__name__, waiting, bool(self._connections), lived)
 
     def __del__(self) -> None:
         # who forgot update() has often forgotten close(); a Client that could not be made has nothing to say
         try:
             if self.__dict__.get("_closed", True):
                 return
-            if not _failed:
-                self._check_updated()
+            self._check_updated()
             text = f"its {type(self).__name__} is gone, since nothing refers to it; keep it in a variable"
             for connection in self._connections.values():  # nobody sends what they would accept
                 connection.reason = connection.reason or Reason(DisconnectReason.CLOSED, text)
@@ -545,86 +511,5 @@ class Endpoint:
         connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
 
 
-def _warn_of_names(handler_class: type[Handler], factory: MessageFactory) -> None:
-    """Name the methods of a handler that nothing calls; once, however many Clients and Servers it is given to."""
-    first = handler_class not in _looked_at
-    _looked_at.setdefault(handler_class, weakref.WeakSet()).add(factory)
-    known = ["net_" + message_class.__name__ for message_class in factory.classes]
-    for name in dir(handler_class):
-        if name.startswith("net_") and name not in known:
-            text = "%s.%s() will not be called: no message has that name%s"
-            _logger.warning(text, handler_class.__name__, name, suggestion(name, known))
-    for name, near in misspelt(handler_class) if first else ():
-        text = "%s.%s() will not be called by the library; did you mean %r?"
-        _logger.warning(text, handler_class.__name__, name, near)
-
-
-def _class_attributes(of: type) -> dict[str, Any]:
-    return {name: value for base_class in reversed(of.__mro__) for name, value in vars(base_class).items()}
-
-
 def _log_unraised(error: BaseException) -> None:
     _logger.error("close(): another handler raised in on_disconnect()", exc_info=error)
-
-
-def factory_of(given: Any, owner: Any) -> MessageFactory:
-    """Return the message factory to use: the one given, or the owner's.
-
-    :raises TypeError: it is no MessageFactory.
-    """
-    factory = owner.message_factory if given is None else given
-    if not isinstance(factory, MessageFactory):
-        hint = "; call it to make one" if isinstance(factory, type) else ""
-        raise TypeError(f"message_factory must be a MessageFactory, not {factory!r}{hint}")
-    return factory
-
-
-def limits_of(given: Any) -> Limits:
-    """Return the limits to use: those given, or the default ones.
-
-    :raises TypeError: they are no Limits.
-    """
-    if given is None:
-        return DEFAULT
-    if not isinstance(given, Limits):
-        raise TypeError(f"limits is a pygnetic.limits.Limits, such as Limits(unsent=3), not {given!r}")
-    return given
-
-
-# Where to give what is no option of a Client.
-_ELSEWHERE = {
-    "handler": "; connect(...).add_handler(Player())",
-    "host": "; give host and port to connect()",
-    "port": "; give host and port to connect()",
-}
-
-
-def check_options(owner: Callable[..., Any], function: Callable[..., Any], options: dict[str, Any]) -> None:
-    """Refuse keywords that a network adapter does not know, in terms of what the user has called.
-
-    :raises TypeError: there is one; the text names it.
-    """
-    if not options:
-        return
-    import inspect
-
-    taken = accepted(function, options, 2)  # two are the address, or host and port
-    for name in options:
-        if name not in taken:
-            known = [*inspect.signature(owner).parameters, *list(inspect.signature(function).parameters)[2:]]
-            hint = _ELSEWHERE.get(name) or suggestion(name, known)
-            raise TypeError(f"{owner.__name__}() does not know {name!r}{hint}")
-
-
-def check_width(factory: MessageFactory, limits: Limits) -> None:
-    """Refuse a message with so many fields that every receiver would refuse it.
-
-    :raises ValueError: there is one; the text names it.
-    """
-    for message_class in factory.classes:
-        fields = len(message_class._fields)
-        if fields + 1 > limits.container:  # beside its fields a message has its type
-            raise ValueError(
-                f"{signature(message_class)} has {fields} fields; a message can have {limits.container - 1} "
-                "(Limits.container)"
-            )

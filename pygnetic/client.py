@@ -3,7 +3,8 @@
 from typing import Any
 
 from pygnetic import message
-from pygnetic._endpoint import Endpoint, check_options, check_width, factory_of
+from pygnetic._checks import check_options, check_width, factory_of
+from pygnetic._endpoint import Endpoint
 from pygnetic.connection import Connection
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory

@@ -17,6 +17,7 @@ from pygnetic.stats import Meter, Stats
 __all__ = ["Connection"]
 
 CONNECTING, OPEN, CLOSING, CLOSED = range(4)
+_FAULTS = (DisconnectReason.PROTOCOL_ERROR, DisconnectReason.OVERLOADED)
 
 
 class Connection:
@@ -275,7 +276,9 @@ class Connection:
             return
         opened = self._state == OPEN
         self._state = CLOSING
-        self.reason = self.reason or reason
+        # whoever says goodbye and then sends nonsense does not choose what is told of it
+        if self.reason is None or (self._is_server() and reason.code in _FAULTS):
+            self.reason = reason
         self._outbox.shut()
         self._inbox.drop()
         if opened:

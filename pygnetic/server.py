@@ -8,8 +8,9 @@ from types import MethodType
 from typing import Any
 
 from pygnetic import _session, event, message
+from pygnetic._checks import check_width, factory_of, limits_of
 from pygnetic._compiled import encoder
-from pygnetic._endpoint import Endpoint, check_width, factory_of, limits_of
+from pygnetic._endpoint import Endpoint
 from pygnetic._strangers import Stranger
 from pygnetic.connection import CLOSED, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason

@@ -20,6 +20,7 @@ FLOORS: dict[str, float] = {
     "pygnetic._ping": 8,
     "pygnetic.client": 7,
     "pygnetic.server": 7,
+    "pygnetic._checks": 4.5,
     "pygnetic._deadlines": 5.5,
     "pygnetic._strangers": 5.5,
     "pygnetic._endpoint": 6,

@@ -124,6 +124,17 @@ def test_another_version_is_refused_whatever_else_its_hello_says(scene: Scene) -
     scene.nobody_noticed()
 
 
+def test_a_client_does_not_choose_what_the_server_tells_of_it(scene: Scene) -> None:
+    connection = scene.enter()
+    scene.bad.peer.send(_session.bye(Reason(DisconnectReason.SERVER_FULL, "Dave was kicked")))
+    scene.world.until(lambda: connection.reason)
+    assert connection.reason == Reason(DisconnectReason.CLOSED, "Dave was kicked")
+    scene.bad.peer.send(b"nonsense")
+    scene.world.until(lambda: scene.server.made[2].ended)
+    assert connection.reason.code == PROTOCOL_ERROR
+    scene.nobody_noticed()
+
+
 def test_a_stranger_may_ping_and_then_enter(scene: Scene) -> None:
     scene.bad.peer.send(_session.ping(1.0))
     scene.world.until(lambda: scene.bad.pongs == [_session.pong(_session.ping(1.0))])

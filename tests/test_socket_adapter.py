@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from relays import pump_until
+from world import World
 
 from pygnetic.limits import DEFAULT, Limits
 from pygnetic.network import socket_adapter
@@ -247,3 +248,29 @@ def test_a_client_without_a_connection_can_be_updated_on_windows(windows):
     assert events[-1][1] is peer
     assert adapter.poll() == []
     adapter.close()
+
+
+@pytest.mark.parametrize("change", ["register", "modify", "unregister"])
+def test_ctrl_c_behind_a_change_of_the_selector(change, monkeypatch):
+    with World("socket") as world:
+        server = world.server()
+        player = world.join(server)
+        adapter, peer = server._adapter, player.there._peer
+        selector = adapter._selector
+        really = getattr(selector, change)
+
+        def interrupted(*args):
+            really(*args)
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+        if change == "register":
+            adapter._watch(peer, 0)
+        monkeypatch.setattr(selector, change, interrupted)
+        mask = {"register": 1, "modify": 3, "unregister": 0}[change]
+        with pytest.raises(KeyboardInterrupt):
+            adapter._watch(peer, mask)
+        adapter._watch(peer, mask)
+        adapter._watch(peer, 1)
+        player.net_echo("still here")
+        world.until(lambda: server.made[0].messages)

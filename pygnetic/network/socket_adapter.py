@@ -188,12 +188,17 @@ class Adapter:
     def _watch(self, peer: Peer, mask: int) -> None:
         if mask == peer._mask or self._selector is None or peer._sock is None:
             return
-        if not peer._mask:
-            self._selector.register(peer._sock, mask, peer)
-        elif mask:
-            self._selector.modify(peer._sock, mask, peer)
-        else:
-            self._selector.unregister(peer._sock)
+        selector, sock = self._selector, peer._sock
+        try:
+            if not peer._mask:
+                selector.register(sock, mask, peer)
+            elif mask:
+                selector.modify(sock, mask, peer)
+            else:
+                selector.unregister(sock)
+        except KeyError:  # a Ctrl-C came between the last change and its note here
+            if mask:
+                (selector.register if peer._mask else selector.modify)(sock, mask, peer)
         peer._mask = mask
 
     def drop(self, peer: Peer, reason: DisconnectReason) -> None:
