@@ -139,12 +139,15 @@ def coins(output: str) -> dict[str, int]:
 def test_arena_without_a_screen(run: Callable[..., Program], wire_name: str, tmp_path: Path) -> None:
     pygame = pytest.importorskip("pygame")
     picture = tmp_path / "arena.png"
-    arguments = f"--host={LOCAL} --port=0 --bots=2 --seconds=2 --adapter={wire_name} --screenshot={picture}"
-    arena = run("arena.py", *arguments.split())
-    assert arena.end() == 0, arena.output
-    assert "There is no screen: playing by itself for 2 seconds." in arena.output
+    for seconds in (2, 10):  # on a busy machine the bots take two seconds to start
+        arguments = f"--host={LOCAL} --port=0 --bots=2 --seconds={seconds} --adapter={wire_name} --screenshot={picture}"
+        arena = run("arena.py", *arguments.split())
+        assert arena.end() == 0, arena.output
+        assert f"There is no screen: playing by itself for {seconds} seconds." in arena.output
+        found = coins(arena.output)
+        if found.get("Ada", 0) + found.get("Blaise", 0):
+            break
     assert "3 players" in arena.output
-    found = coins(arena.output)
     assert sorted(found) == ["Ada", "Blaise", "you"]
     assert found["Ada"] + found["Blaise"] > 0, "bots really collect coins"
     traffic = r"\d+ messages, \d+ bytes"
