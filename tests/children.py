@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
@@ -15,6 +16,15 @@ from pygnetic.message import MessageFactory
 from pygnetic.network.base import CLOSED, OPENED
 
 
+PARENT = os.getppid()
+END = time.monotonic() + 120  # no test takes longer
+
+
+def wanted() -> bool:
+    """Tell whether the test that started this process is still there: a flood must not outlive it."""
+    return os.getppid() == PARENT and time.monotonic() < END
+
+
 def honest(adapter: str, host: str, port: str) -> None:
     """Connect, send a message a frame, say why it ended."""
     factory = MessageFactory("json")
@@ -22,11 +32,12 @@ def honest(adapter: str, host: str, port: str) -> None:
     client = net.Client(message_factory=factory, n_adapter=adapter)
     connection = client.connect(host, int(port))
     number = 0
-    while connection.reason is None or connection._state != 3:
+    while wanted() and (connection.reason is None or connection._state != 3):
         client.update(16)
         connection.net_echo(number)
         number += 1
-    print("ended", connection.reason.code.name, connection.reason.text, flush=True)
+    if connection.reason is not None:
+        print("ended", connection.reason.code.name, connection.reason.text, flush=True)
 
 
 # What one who means harm sends, again and again; the messages are JSON.
@@ -46,7 +57,7 @@ def flood(adapter: str, host: str, port: str, kind: str, schema_hash: str) -> No
     packet = FLOODS[kind]()
     print("ready", flush=True)
     shout = {"enet": _flood_enet, "socket": _flood_socket}[adapter]
-    while True:  # closed, it comes again
+    while wanted():  # closed, it comes again
         shout(host, int(port), hello, packet)
 
 
@@ -57,7 +68,8 @@ def _flood_socket(host: str, port: int, hello: bytes, packet: bytes) -> None:
         time.sleep(0.2)
         chunk = (len(packet).to_bytes(4, "big") + packet) * max(1, 200_000 // len(packet))
         try:
-            while True:
+            sock.settimeout(5)
+            while wanted():
                 sock.sendall(chunk)
         except OSError:
             return
@@ -68,7 +80,7 @@ def _flood_enet(host: str, port: int, hello: bytes, packet: bytes) -> None:
     peer = adapter.connect(host, port)
     opened = 0.0
     small = len(packet) <= 1200
-    while True:
+    while wanted():
         for kind, _, _, _ in adapter.poll():
             if kind == OPENED:
                 peer.send(hello)
