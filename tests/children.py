@@ -15,7 +15,6 @@ from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
 from pygnetic.network.base import CLOSED, OPENED
 
-
 PARENT = os.getppid()
 END = time.monotonic() + 120  # no test takes longer
 
