@@ -77,7 +77,7 @@ class Endpoint:
         self._deadlines = Deadlines()
         self._ids = count(1)
         self._controls: dict[Any, int] = {}  # control packets of each peer in this update
-        self._receiver_tables: dict[type, Receivers] = {}
+        self._receiver_tables: dict[tuple[type, MessageFactory], Receivers] = {}
         self._last_awake = self._clock()  # in update() or connect()
         self._replied = False  # control packets wait for a flush
         self._slept = 0.0  # seconds that nobody called update(), which are not a peer's silence
@@ -108,10 +108,11 @@ class Endpoint:
         return next(self._ids)
 
     def _receivers(self, handler_class: type[Handler], factory: MessageFactory) -> Receivers:
-        warn_of_names(handler_class, factory)
-        table = self._receiver_tables.get(handler_class)
+        known = handler_class, factory
+        table = self._receiver_tables.get(known)
         if table is None:
-            table = self._receiver_tables[handler_class] = Receivers(handler_class)
+            warn_of_names(handler_class, factory)
+            table = self._receiver_tables[known] = Receivers(handler_class)
         return table
 
     def _held(self, messages: int) -> None:

@@ -139,6 +139,22 @@ def test_it_can_wait_twice(adapter: Any) -> None:
     assert adapter.poll(1) == adapter.poll(1) == []
 
 
+def test_many_of_one_host_join_at_once() -> None:
+    with World("enet") as world:
+        server = world.server(conn_limit=100)
+        players = [world.connect(server) for _ in range(60)]
+        for player in players:  # all ask at once, and all CONNECTs are there when the server looks
+            world.pumps.remove(player.client.update)
+        world.pump()
+        for _ in range(3):
+            for player in players:
+                player.client.update()
+        world.pump()
+        assert server._adapter._filter.refused == 0, "who is refused comes again half a second later"
+        world.pumps += [player.client.update for player in players]
+        world.until(lambda: all(player.connected for player in players))
+
+
 class Counter(net.Handler):
     count = 0
 

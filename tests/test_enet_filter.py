@@ -518,7 +518,7 @@ def test_a_cookie_lets_a_connect_in() -> None:
     assert server.sent == [], "a CONNECT is never answered"
 
 
-def test_one_host_cannot_begin_too_much_in_a_turn() -> None:
+def test_one_host_cannot_take_the_last_slots_in_a_turn() -> None:
     bench = Bench()
 
     def admitted(host: str, port: int) -> bool:
@@ -529,8 +529,12 @@ def test_one_host_cannot_begin_too_much_in_a_turn() -> None:
         assert bench.filter.refused == refused + (not passes)
         return passes
 
+    assert all(admitted("10.0.0.1", port) for port in range(100)), "there is room"
+    bench.filter.turn()
+    bench.filter.free = 40
     assert sum(admitted("10.0.0.1", port) for port in range(100)) == 24
     assert sum(admitted("10.0.0.2", port) for port in range(100)) == 4, "others are not kept out"
+    assert bench.filter.free == 12
     bench.filter.turn()
     assert admitted("10.0.0.1", 1)
 

@@ -33,7 +33,7 @@ _MOST_PEERS = 4095
 _SPARE_PEERS = 32
 _SPARE_PEERS_OF_CLIENT = 8
 # One good cookie, and each CONNECT with another number takes a slot: for 5 to 30 s, if it is never completed. So the
-# oldest of these are forgotten where fewer slots than this are free; it is looked at after half as many CONNECTs.
+# oldest of these are forgotten where fewer slots than this are free.
 _FREE = 32
 # Bytes of socket buffer for each connection: Linux counts 768 for a small datagram, and a frame's answer is two of them
 # (an acknowledgement and the packet). With ENet's own buffer 500 clients that answer at once lost a third.
@@ -177,6 +177,7 @@ class Adapter:
             packet_limit=limits.packet_size,
             clock=self.clock,
         )
+        self._free = self._filter.free = slots  # as they were counted last
         self._host.intercept = self._filter.intercept
         self._half_open: dict[int, int] = {}  # the numbers of the CONNECTs that are not completed, by slot
         self._asking: dict[bytes, tuple[Peer, Any]] = {}  # who waits for a cookie, and its enet.Address
@@ -243,7 +244,7 @@ class Adapter:
         end = self.clock() + self.limits.io_time / 1000
         self.loose = 0
         self._filter.turn()
-        if self._filter.admitted >= _FREE // 2:
+        if self._filter.free < min(_FREE, self._free):  # some were taken since they were counted
             self._make_room()
         if self._behind:  # service() would hand these over, and read nothing
             self._behind = not self._take_all(check_events(), end)
@@ -285,7 +286,6 @@ class Adapter:
 
         These are the oldest of the host that has most of them, so that nobody else is kept out.
         """
-        self._filter.admitted = 0
         peers = self._host.peers  # made anew for each who asks
         states = [peer.state for peer in peers]
         numbers = {slot: peers[slot].connectID for slot, state in enumerate(states) if state == _HALF_OPEN}
@@ -293,13 +293,16 @@ class Adapter:
         waiting = {slot: number for slot, number in self._half_open.items() if numbers.get(slot) == number}
         waiting.update(numbers)
         hosts = {slot: peers[slot].address.host for slot in waiting} if waiting else {}
-        for _ in range(min(len(waiting), _FREE - states.count(_UNUSED))):
+        free = states.count(_UNUSED)
+        for _ in range(min(len(waiting), _FREE - free)):
             crowds = Counter(hosts.values())
             crowd = max(crowds, key=crowds.__getitem__)
             slot = next(slot for slot in waiting if hosts[slot] == crowd)
             peers[slot].reset()
             del waiting[slot], hosts[slot]
+            free += 1
         self._half_open = waiting
+        self._free = self._filter.free = free
 
     def _take_all(self, event: Any, end: float) -> bool:
         """Take an event and those that ENet has read besides; False if time is up before that.

@@ -21,6 +21,7 @@ Facts about ENet are from its sources, version 1.3.17 (``protocol.h``, ``protoco
 
 import os
 import struct
+import sys
 import time
 from collections.abc import Callable
 from hashlib import blake2s
@@ -86,9 +87,9 @@ _COOKIE_SIZE = len(_QUESTION) + 8 + 4
 _CONNECT_SIZE = 52
 _CONNECT_START = b"\x8f\xff"
 _CONNECT_COMMAND = b"\x82\xff\x00\x01"
-# CONNECTs with a good cookie that may come in one turn, and how many of one host may still come then. The adapter keeps
-# 32 slots free, and ENet drops who finds none.
-_CONNECTS_A_TURN = 24
+# When no more slots are free, only so many CONNECTs of one host may come in a turn: ENet drops whoever finds none, and
+# the adapter makes room before the next turn.
+_LAST_SLOTS = 16
 _CONNECTS_OF_A_HOST = 4
 # A cookie is good in its period and the next, so 32 to 64 s: longer than ENet repeats one CONNECT (30 s).
 _PERIOD = 32.0
@@ -153,8 +154,9 @@ class DatagramFilter:
     ) -> None:
         self.dropped = 0  #: datagrams that ENet would not have written
         self.challenged = 0  #: questions for a cookie that were answered
-        self.refused = 0  #: CONNECTs without a good cookie, or too many of one host
-        self.admitted = 0  #: those with one, since the adapter last saw to it that there is room for more
+        self.refused = 0  #: CONNECTs without a good cookie, or too many of one host when slots are short
+        #: ENet's free slots as the adapter counted them last, less the CONNECTs admitted since; plenty if it never did.
+        self.free = sys.maxsize
         #: What was raised inside ``intercept``, which is Ctrl-C or nothing. ENet cannot pass it on, so raise it after
         #: ``service()``.
         self.error: BaseException | None = None
@@ -463,12 +465,11 @@ class DatagramFilter:
         return True
 
     def _admit(self, address: Any) -> bool:
-        connects = self._connects
-        of_host = connects.get(address.host, 0)
-        if of_host >= _CONNECTS_OF_A_HOST and sum(connects.values()) >= _CONNECTS_A_TURN:
+        of_host = self._connects.get(address.host, 0)
+        if self.free <= _LAST_SLOTS and of_host >= _CONNECTS_OF_A_HOST:
             return False  # who is honest comes again in half a second
-        connects[address.host] = of_host + 1
-        self.admitted += 1
+        self._connects[address.host] = of_host + 1
+        self.free -= 1
         return True
 
     def _cookie(self, address: Any, period: int) -> int:
