@@ -36,9 +36,9 @@ from pygnetic.errors import DisconnectReason
 from pygnetic.limits import DEFAULT
 from pygnetic.serialization import json_adapter
 
-# Machines of one kind, and one machine at two times, differ two- to threefold in the processor time of the same work. So
-# what a fixed piece of work takes is measured in between. When all floods kept 10 ms (2026-11-23) it was less than this
-# many ms: a whole update() with such a message took 3.9.
+# Machines of one kind, and one machine at two times, differ two- to threefold in the processor time of the same work.
+# So what a fixed piece of work takes is measured in between. When all floods kept 10 ms (2026-11-23) it was less than
+# this many ms: a whole update() with such a message took 3.9.
 REFERENCE = 3.7
 MOST_SLOW = 3.0
 
