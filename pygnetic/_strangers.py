@@ -11,13 +11,14 @@ __all__: list[str] = []
 class Stranger:
     """A peer that has not been welcomed; it has no Connection and counts as nobody."""
 
-    __slots__ = ("_due", "address", "neighbourhood", "peer", "refused")
+    __slots__ = ("_due", "address", "connection", "neighbourhood", "peer", "refused")
 
     def __init__(self, peer: Any) -> None:
         self.peer = peer
         self.address = peer.address
         self.neighbourhood = neighbourhood(peer.address[0])
         self.refused = False
+        self.connection: Any = None  # while it is being welcomed
         self._due = 0.0
 
 

@@ -4,6 +4,8 @@ import contextlib
 import inspect
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import starmap
 from types import MethodType
 from typing import Any
 
@@ -144,6 +146,8 @@ class Server(Endpoint):
 
     def _take_stranger(self, kind: int, peer: Any, packet: bytes, info: Any, now: float) -> None:
         if kind == base.OPENED:
+            if peer in self._strangers:
+                return  # told again after Ctrl-C
             if len(self._strangers) >= self.limits.strangers:
                 pushed_out = self._strangers.most_crowded()
                 del self._strangers[pushed_out.peer]
@@ -227,28 +231,45 @@ class Server(Endpoint):
             del self._leaving[oldest]
             oldest._peer.abort()
         peer = stranger.peer
-        del self._strangers[peer]
-        stranger._due = 0.0
-        connection = self._connections[peer] = Connection(self, peer, self._factory)
-        peer.send(_session.welcome())
+        if stranger.connection is None:
+            stranger.connection = Connection(self, peer, self._factory)
+        connection: Connection = stranger.connection
+        self._say_once(peer, _session.welcome())
         self._unmet.add(connection)
         self._begin(connection, now)
+        stranger._due = 0.0
+        # if Ctrl-C comes before, the client is still a stranger, and greeted again
+        self._connections[peer] = connection
+        self._strangers.pop(peer, None)
 
     def _welcomed(self, connection: Connection) -> None:
         self._unmet.discard(connection)
+        calls: list[Callable[[], Any]] = []
+        made: list[Any] | None = None
         if event.post is not None:
-            event.post(event.NET_ACCEPTED, connection)
-        try:
-            if self.handler is not None:
-                handler = _unbound(self.handler)()
+            calls.append(partial(event.post, event.NET_ACCEPTED, connection))
+        if self.handler is not None:
+            made = []  # one step makes the handler and keeps it
+            calls.append(partial(made.extend, starmap(_unbound(self.handler), ((),))))
+        connection._inbox.agenda = iter(calls), partial(self._introduce, connection, made)
+
+    def _introduce(self, connection: Connection, made: list[Any] | None) -> None:
+        """Give a new connection its handler; if making one raised, the client is told."""
+        problem = None
+        if made:
+            handler = made[0]
+            try:
                 handler.server = self._proxy
-                connection.add_handler(handler)
-        except BaseException:
+                if not any(known is handler for known, _ in connection._inbox.handlers):
+                    connection.add_handler(handler)
+            except Exception as error:
+                problem = error
+        if problem is not None or (made is not None and not made):
             connection.disconnect(reason="the server has no handler for you: an error in its program")
-            raise
-        finally:
-            if connection._state != CLOSED:  # else making the handler closed us
-                super()._welcomed(connection)
+        if connection._state != CLOSED:  # else making the handler closed us
+            super()._welcomed(connection)
+        if problem is not None:
+            raise problem
 
     def _closing(self, connection: Connection) -> None:
         super()._closing(connection)
@@ -257,12 +278,11 @@ class Server(Endpoint):
     def _end(self, connection: Connection) -> None:
         super()._end(connection)
         self._leaving.pop(connection, None)
+        self._unmet.discard(connection)
 
-    def _post_gone(self, connection: Connection) -> None:
-        if connection in self._unmet:  # kicked, or hostile, in the update that welcomed it: it was never here
-            self._unmet.discard(connection)
-        else:
-            super()._post_gone(connection)
+    def _last_calls(self, connection: Connection) -> list[Callable[[], Any]]:
+        # kicked, or hostile, in the update that welcomed it: it was never here
+        return [] if connection in self._unmet else super()._last_calls(connection)
 
 
 def _check_handler(handler: Any) -> None:

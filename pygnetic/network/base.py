@@ -6,7 +6,7 @@ One contract suite (``tests/test_contract.py``) runs over all of them; write you
 import errno
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from pygnetic.errors import DisconnectReason
@@ -36,6 +36,9 @@ class Peer(Protocol):
     address: tuple[str, int]
     #: bytes accepted and not delivered yet
     unsent: int
+    #: an iterator, another one for each packet: exhausted in the very step in which ``send`` takes the packet, and
+    #: not before. It tells what became of a ``send`` that Ctrl-C has interrupted.
+    taking: Iterator[Any]
 
     def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
         """Queue a packet; False before OPENED, after close and over the unsent limit (see :func:`over_limit`)."""
@@ -72,7 +75,10 @@ class Adapter(Protocol):
         """
 
     def poll(self, timeout: float = 0) -> list[Event]:
-        """Send what is queued, wait up to ``timeout`` ms for the first event, then take all there is."""
+        """Send what is queued, wait up to ``timeout`` ms for the first event, then take all there is.
+
+        What Ctrl-C keeps it from returning is returned by the next one.
+        """
 
     def flush(self) -> None:
         """Send what is queued, as far as the network takes it now."""
