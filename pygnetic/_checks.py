@@ -100,6 +100,19 @@ def check_width(factory: MessageFactory, limits: Limits) -> None:
             )
 
 
+def check_unreliable_size(limits: Limits, adapter_class: Any) -> None:
+    """Refuse unreliable messages that the network adapter would have to cut into pieces.
+
+    :raises ValueError: the limits allow such messages; the text says what the adapter can carry.
+    """
+    largest = getattr(adapter_class, "largest_unreliable", None)
+    if largest is not None and limits.unreliable_size > largest:
+        raise ValueError(
+            f"Limits(unreliable_size={limits.unreliable_size}): over {adapter_class.title} an unreliable message has to "
+            f"fit into one datagram, and {largest} bytes do; send less at once, or register the message as reliable"
+        )
+
+
 def warn_of_names(handler_class: type[Handler], factory: MessageFactory) -> None:
     """Name the methods of a handler that nothing calls; once, however many Clients and Servers it is given to."""
     if factory in _looked_at.get(handler_class, ()):

@@ -9,7 +9,15 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pygnetic import _session, event, network
-from pygnetic._checks import check_options, limits_of, warn_of_names, warn_of_no_update, warn_of_waiting, who_has
+from pygnetic._checks import (
+    check_options,
+    check_unreliable_size,
+    limits_of,
+    warn_of_names,
+    warn_of_no_update,
+    warn_of_waiting,
+    who_has,
+)
 from pygnetic._deadlines import Deadlines
 from pygnetic._strangers import Stranger, Strangers
 from pygnetic.connection import CLOSED, CLOSING, CONNECTING, OPEN, Connection
@@ -63,6 +71,7 @@ class Endpoint:
         check_options(type(self), adapter_class, options)
         #: The limits on what a connection may send, hold and take.
         self.limits = limits_of(limits)
+        check_unreliable_size(self.limits, adapter_class)
         #: How many connections there can be.
         self.conn_limit = conn_limit
         self._adapter: Any = adapter_class(address, conn_limit, limits=self.limits, **options)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pygnetic.limits import Limits
+from pygnetic.network.base import most_cost
 from pygnetic.stats import Tally
 
 __all__: list[str] = []
@@ -12,8 +13,8 @@ __all__: list[str] = []
 BATCH = 256
 # An array's header, whatever the codec: MessagePack's longest here is 3 bytes, JSON's brackets are 2.
 _HEADER = 3
-# An adapter may count a little more than the bytes of a packet: TCP its length.
-_FRAMING = 16
+# What a message that waits for WELCOME takes beside its bytes: the object, and its places in two lists.
+_HELD_COST = 64
 
 
 class Outbox:
@@ -47,7 +48,7 @@ class Outbox:
         self._join = join
         self._batch = min(BATCH, limits.container)  # a packet of messages is a container to who receives it
         self.wake = wake
-        self._held = 0  # bytes that wait for WELCOME
+        self._held = 0  # bytes that wait for WELCOME, with what each message takes
         self.boxes: list[list[bytes]] = [[] for _ in deliveries]
         self.kinds: list[list[type]] = [[] for _ in deliveries]  # the classes of the messages in the boxes
         self.tally = Tally()
@@ -84,7 +85,7 @@ class Outbox:
 
     def hold(self, index: int, message_class: type, data: bytes) -> bool:
         """Before WELCOME nothing can leave: keep a message till then; False if that is too much."""
-        self._held += len(data)
+        self._held += len(data) + _HELD_COST
         if self._held > self._limits.unsent:
             return False
         self.boxes[index].append(data)
@@ -145,7 +146,8 @@ class Outbox:
 
     def _refused(self, packet: bytes, reliable: bool) -> int:
         """Find out why the adapter did not take a packet; return its bytes if nothing may be left out."""
-        if self._peer.unsent + len(packet) + _FRAMING > self._limits.unsent:
+        limit = self._limits.unsent
+        if self._peer.unsent + len(packet) + most_cost(limit) > limit:
             if reliable:
                 return len(packet)
             self.dropped += 1

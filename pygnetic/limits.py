@@ -12,8 +12,11 @@ class Limits:
     :param packet_size: bytes of the largest packet, and so of the largest message. 64 KiB is what ENet keeps in
         flight for one peer (ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE), so a bigger one would always wait for itself.
     :param unreliable_size: bytes of the largest unreliable message or packet. 1200 fits into one datagram on every
-        path (QUIC's smallest datagram, RFC 9000 section 14); a fragmented unreliable packet is lost with any fragment.
-    :param unsent: bytes one connection may have accepted but not delivered. 1 MiB is eight seconds of 1 Mbit/s.
+        path (QUIC's smallest datagram, RFC 9000 section 14); ENet takes up to 1364, since it would send the pieces of a
+        larger one reliably.
+    :param unsent: bytes one connection may have accepted but not delivered, with what each packet takes besides (520
+        bytes over ENet, 64 over TCP). 1 MiB is eight seconds of 1 Mbit/s. Over ENet a packet counts a 2048th of the
+        limit at least, so that no more than 2048 are unacknowledged.
     :param messages: messages one connection gets handled in one ``update()``; 256 is fifty times what a
         60 Hz game sends in a frame.
     :param io_time: milliseconds one poll may spend reading; a third of a 60 Hz frame.

@@ -16,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relays import UdpRelay, pump_until
 
+from pygnetic.network import enet_filter
 from pygnetic.network.enet_filter import DatagramFilter
 
 LIMIT = 65536
+UNRELIABLE = 1200
 MTU = 1400
 PIECE = MTU - 28
 SLOT, SESSION = 3, 1
@@ -46,14 +48,18 @@ class Bench:
             lambda address, data: self.sent.append((address, data)),
             listening=listening,
             packet_limit=LIMIT,
+            unreliable_limit=UNRELIABLE,
+            channels=CHANNELS,
             clock=self.clock,
         )
+        self.in_flight = 0
         self.here = SimpleNamespace(host="127.0.0.1", port=5000)
         self.elsewhere = SimpleNamespace(host="127.0.0.1", port=5001)
         self.filter.opened(
             SimpleNamespace(
                 incomingPeerID=SLOT, incomingSessionID=SESSION, mtu=mtu, channelCount=CHANNELS, address=self.here
-            )
+            ),
+            lambda: self.in_flight,
         )
 
     def passes(self, data: bytes, address: Any = None) -> bool:
@@ -62,6 +68,9 @@ class Bench:
         assert self.filter.dropped == before + swallowed
         assert self.filter.error is None
         return not swallowed
+
+    def passes_connect(self, data: bytes) -> bool:
+        return not self.filter.intercept(self.here, data)
 
     def passes_later(self, data: bytes) -> bool:
         """An update later, so that what came before it does not count any more."""
@@ -104,9 +113,13 @@ def fragment(
     return struct.pack(">BBHHHIIII", *fields) + bytes(size)
 
 
-def connect(cookie: int = 0, channels: int = 4, connect_id: int = 9) -> bytes:
-    command = struct.pack(">BBHHBB9I", 0x82, 0xFF, 1, 0, 255, 255, MTU, LIMIT, channels, 0, 0, 5000, 2, 2, connect_id)
+def connect(cookie: int = 0, channels: int = CHANNELS, connect_id: int = 9, mtu: int = MTU) -> bytes:
+    command = struct.pack(">BBHHBB9I", 0x82, 0xFF, 1, 0, 255, 255, mtu, LIMIT, channels, 0, 0, 5000, 2, 2, connect_id)
     return struct.pack(">HH", 0x8FFF, 1) + command + struct.pack(">I", cookie)
+
+
+def verify_connect(mtu: int = MTU, channels: int = CHANNELS) -> bytes:
+    return struct.pack(">BBHHBB9I", 0x83, 0xFF, 1, 0, 1, 1, mtu, LIMIT, channels, 0, 0, 5000, 2, 2, 9)
 
 
 PING = struct.pack(">BBH", 0x85, 0xFF, 2)
@@ -126,7 +139,7 @@ DISCONNECT = struct.pack(">BBHI", 0x84, 0xFF, 2, 0)
         PING,
         DISCONNECT,
         b"\x44" + DISCONNECT[1:],
-        b"\x83" + bytes(43),
+        verify_connect(),
         b"\x8a" + bytes(11),
         b"\x8b" + bytes(15),
         PING * 32,
@@ -193,6 +206,72 @@ def test_what_enet_writes_passes(commands: bytes) -> None:
 )
 def test_anything_else_is_dropped(commands: bytes) -> None:
     assert not Bench().passes(HEADER + commands)
+
+
+@pytest.mark.parametrize("mtu", [0, 576, 1200, UNRELIABLE + 27])
+def test_who_wants_datagrams_too_small_for_an_unreliable_packet_gets_no_connection(mtu: int) -> None:
+    client = Bench(listening=False)
+    assert client.passes(HEADER + verify_connect())
+    assert client.passes(HEADER + verify_connect(mtu=UNRELIABLE + 28))
+    assert not client.passes(HEADER + verify_connect(mtu=mtu))
+    server = Bench()
+    _, cookie = ask(client, server)
+    number = int.from_bytes(cookie[-4:], "big")
+    assert server.passes_connect(connect(number, mtu=UNRELIABLE + 28))
+    assert not server.passes_connect(connect(number, mtu=mtu))
+    assert server.filter.refused == 1
+
+
+@pytest.mark.parametrize("channels", [1, CHANNELS - 1, CHANNELS + 1])
+def test_who_has_other_channels_gets_no_connection(channels: int) -> None:
+    client, server = Bench(listening=False), Bench()
+    assert not client.passes(HEADER + verify_connect(channels=channels))
+    _, cookie = ask(client, server)
+    assert not server.passes_connect(connect(int.from_bytes(cookie[-4:], "big"), channels))
+
+
+def bogus(count: int = 32) -> bytes:
+    return HEADER + acknowledge(60_000) * count
+
+
+def test_acknowledgements_of_nothing_are_bounded_by_turns() -> None:
+    bench = Bench()
+    bench.in_flight = 2000
+    passed = sum(bench.passes(bogus()) for _ in range(256))
+    assert passed * 32 * bench.in_flight < 4 * enet_filter._MOST_STEPS
+    assert bench.passes(HEADER + acknowledge() + PING), "one at a time costs no more than a datagram"
+    assert bench.passes_later(bogus())
+
+
+def test_acknowledgements_of_what_is_in_flight_all_pass() -> None:
+    bench = Bench()
+    bench.in_flight = 2000
+    while bench.in_flight > 0:
+        assert bench.passes(HEADER + acknowledge() * 32)
+        bench.in_flight -= 32
+
+
+def test_few_packets_in_flight_cost_nothing_worth_counting() -> None:
+    bench = Bench()
+    bench.in_flight = 60
+    assert all(bench.passes(bogus()) for _ in range(256))
+
+
+def test_the_pieces_of_large_packets_are_freed_together() -> None:
+    bench = Bench()
+    bench.in_flight = 200
+    for _ in range(8):  # 64 KiB each, 47 pieces
+        assert bench.passes(HEADER + acknowledge() * 24)
+        assert bench.passes(HEADER + acknowledge() * 23)
+        bench.in_flight -= 1
+
+
+def test_who_is_somebody_else_cannot_use_up_what_a_peer_may_acknowledge() -> None:
+    bench = Bench()
+    bench.in_flight = 2000
+    for _ in range(256):
+        bench.passes(bogus(), bench.elsewhere)
+    assert bench.passes(bogus())
 
 
 def test_compressed_datagrams_are_dropped() -> None:
@@ -347,7 +426,7 @@ def test_all_together_are_bounded_too_but_each_gets_its_share() -> None:
     for slot in range(20, 60):
         address = SimpleNamespace(host="127.0.0.1", port=slot)
         peer = SimpleNamespace(incomingPeerID=slot, incomingSessionID=0, mtu=MTU, channelCount=2, address=address)
-        bench.filter.opened(peer)
+        bench.filter.opened(peer, lambda: 0)
         header = struct.pack(">HH", 0x8000 | slot, 1)
         passed = sum(bench.passes(header + reliable(4, 0), address) for _ in range(1000))
         assert passed > 300 if slot < 30 else 30 < passed < 40
@@ -411,7 +490,7 @@ def test_unreliable_packets_are_bounded_by_turns() -> None:
     other = SimpleNamespace(
         incomingPeerID=4, incomingSessionID=0, mtu=MTU, channelCount=CHANNELS, address=bench.elsewhere
     )
-    bench.filter.opened(other)
+    bench.filter.opened(other, lambda: 0)
     for many in (unreliable(4) * 32, unsequenced(4) * 32):
         assert sum(bench.passes(HEADER + many) for _ in range(100)) == 33
         assert bench.passes(HEADER + reliable()), "these would come again"
@@ -630,7 +709,13 @@ class End:
     def __init__(self, enet: Any, listening: bool, slots: int = 32) -> None:
         self.enet = enet
         self.host = enet.Host(enet.Address(b"127.0.0.1", 0) if listening else None, slots, CHANNELS, 0, 0)
-        self.filter = DatagramFilter(self.host.socket.send, listening=listening, packet_limit=LIMIT)
+        self.filter = DatagramFilter(
+            self.host.socket.send,
+            listening=listening,
+            packet_limit=LIMIT,
+            unreliable_limit=UNRELIABLE,
+            channels=CHANNELS,
+        )
         self.host.intercept = self.filter.intercept
         self.peers: dict[int, Any] = {}
         self.got: list[tuple[int, int, bytes]] = []
@@ -657,7 +742,7 @@ class End:
         while event is not None and event.type != enet.EVENT_TYPE_NONE:
             slot = event.peer.incomingPeerID
             if event.type == enet.EVENT_TYPE_CONNECT:
-                self.filter.opened(event.peer)
+                self.filter.opened(event.peer, lambda: 0)
                 self.peers[slot] = event.peer
             elif event.type == enet.EVENT_TYPE_DISCONNECT:
                 self.filter.closed(slot)

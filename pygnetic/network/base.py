@@ -13,7 +13,7 @@ from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
 
 __all__ = [
-    "CLOSED", "OPENED", "PACKET", "Adapter", "Event", "Peer", "check_host", "check_port", "listen_error",
+    "CLOSED", "OPENED", "PACKET", "Adapter", "Event", "Peer", "check_host", "check_port", "listen_error", "most_cost",
     "never_opened", "over_limit", "resolve", "written",
 ]  # fmt: skip
 
@@ -21,6 +21,7 @@ __all__ = [
 # a queue that is full to the brim it still tells why.
 _CONTROL = b"\xc1"
 _SPARE = 2048
+_MOST_COST = 1024
 
 OPENED = 0
 PACKET = 1
@@ -34,7 +35,7 @@ class Peer(Protocol):
     """One remote end, as an adapter sees it; a connection's ``conn_obj``."""
 
     address: tuple[str, int]
-    #: bytes accepted and not delivered yet
+    #: bytes accepted and not delivered yet, with what the adapter keeps for each packet besides (see :func:`most_cost`)
     unsent: int
 
     def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
@@ -59,6 +60,8 @@ class Adapter(Protocol):
     address: tuple[str, int] | None
     #: what a player may read: "UDP (enet)"
     title: str
+    #: bytes of the largest unreliable packet, if there is a bound; None where ``packet_size`` is the only one
+    largest_unreliable: int | None
 
     def __init__(
         self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits, **options: Any
@@ -93,6 +96,11 @@ def over_limit(packet: bytes, unsent: int, limit: int) -> bool:
     :param limit: ``Limits.unsent``.
     """
     return unsent > limit + (_SPARE if packet[:1] == _CONTROL else 0)
+
+
+def most_cost(limit: int) -> int:
+    """Return how many bytes an adapter may count for a packet besides its own, with a limit on what is unsent."""
+    return max(_MOST_COST, limit // 1024)
 
 
 def written(address: tuple[str, int]) -> str:

@@ -45,8 +45,15 @@ _MOST_BUFFER = 4194304
 _LEAST_BUFFERED = 128
 # ENet's own timers (retransmission, pings) run only inside service(): never wait longer than this at once.
 _SLICE = 0.05
+# What pyenet and ENet keep for a packet besides its bytes (measured: 520 for one of 2 bytes), and how many packets of
+# one peer they may hold at most: for an acknowledgement ENet walks through all of them.
+_PACKET_COST = 520
+_MOST_HELD = 2048
 # So many packets that ENet has let go of may wait to be counted: counting takes as long for 20 of them as for one.
 _MANY_FREED = 64
+# The largest unreliable packet that ENet does not split: its datagrams have 1392 bytes (ENET_HOST_DEFAULT_MTU; 1400 up to
+# ENet 1.3.17), of which 28 are for the headers of a fragment. The pieces would be sent as reliable packets.
+_LARGEST_UNRELIABLE = 1364
 # Between two looks at the clock so many packets are taken.
 _EVENTS = 100
 # Needs no descriptor of its own, of which there may be none left when the first update() waits.
@@ -66,7 +73,7 @@ class Peer:
     """One ENet peer. The enet object never leaves this file: used after its Host is gone it crashes Python."""
 
     __slots__ = (
-        "_adapter", "_enet", "_freed", "_held", "_limit", "_opened", "_sending", "_slot", "_token", "address",
+        "_adapter", "_cost", "_enet", "_freed", "_held", "_limit", "_opened", "_sending", "_slot", "_token", "address",
     )  # fmt: skip
 
     def __init__(self, adapter: "Adapter", peer: Any, address: tuple[str, int], token: bytes = b"") -> None:
@@ -78,16 +85,21 @@ class Peer:
         self._opened = False
         self._sending = False
         self._limit = adapter.limits.unsent
-        self._held = 0  # bytes that ENet holds, and what it has let go of since
+        self._cost = max(_PACKET_COST, self._limit // _MOST_HELD)  # so the limit bounds how many packets there are, too
+        self._held = 0  # bytes that ENet holds, with the costs, and what it has let go of since
         # The sizes of the packets that ENet has let go of. Their callbacks run inside ENet, where an exception (such as
         # Ctrl-C) would be lost: so they are this list's append(), which is no Python code, and cheaper.
         self._freed: list[int] = []
 
     @property
     def unsent(self) -> int:
-        """Bytes accepted and not acknowledged yet."""
+        """Bytes accepted and not acknowledged yet, and what ENet keeps for each packet."""
         self._settle()
         return self._held
+
+    def in_flight(self) -> int:
+        """Return how many reliable packets ENet holds for this peer, at most."""
+        return self.unsent // self._cost
 
     def _settle(self) -> None:
         self._held -= sum(self._freed)
@@ -98,7 +110,7 @@ class Peer:
         if not self._sending:
             return False
         if reliable:
-            size = len(packet)
+            size = len(packet) + self._cost
             if self._held + size > self._limit or len(self._freed) > _MANY_FREED:
                 self._settle()
                 if base.over_limit(packet, self._held + size, self._limit):
@@ -111,7 +123,7 @@ class Peer:
         else:
             # leaves with the next flush or poll, whoever takes it: enough to count is only what waits for that
             adapter = self._adapter
-            adapter.loose += len(packet)
+            adapter.loose += len(packet) + _PACKET_COST
             if adapter.loose > adapter.limits.unsent:
                 adapter.flush()
             data = _Packet(packet, 0 if ordered else _UNSEQUENCED)
@@ -146,6 +158,7 @@ class Adapter:
 
     title = "UDP (enet)"
     other = "socket"  # the adapter that the server may be on, when nobody answers over this one
+    largest_unreliable = _LARGEST_UNRELIABLE
 
     def __init__(
         self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits
@@ -166,7 +179,7 @@ class Adapter:
             self._host = _listen(address, slots, limits.resolve_time)
             bound = self._host.address  # a number: names are no addresses; ENet writes * for all
             self.address = (bound.host.replace("*", "0.0.0.0"), bound.port)
-        self.loose = 0  # bytes of unreliable packets since the last flush or poll
+        self.loose = 0  # bytes of unreliable packets, with their costs, since the last flush or poll
         self._behind = False  # ENet has packets that the last poll had no time for
         self._received = 0  # datagrams, as the host counts them
         self._fileno = self._host.socket.fileno()
@@ -175,6 +188,8 @@ class Adapter:
             self._host.socket.send,
             listening=address is not None,
             packet_limit=limits.packet_size,
+            unreliable_limit=limits.unreliable_size,
+            channels=_CHANNELS,
             clock=self.clock,
         )
         self._free = self._filter.free = slots  # as they were counted last
@@ -352,12 +367,15 @@ class Adapter:
             if peer is not None and peer._sending:
                 self._events.append((PACKET, peer, packet, _INFOS[channel]))
         elif kind == _CONNECT:
-            self._filter.opened(event.peer)
+            # Measured, ENet would throw away unreliable packets for seconds whenever the round trip gets longer, as it
+            # does when a game draws fewer frames. (Not before: both ends compare it when they connect.)
+            event.peer.packetThrottleDeceleration = 0
             peer = self._peers[slot]
             if peer is None:
                 address = event.peer.address
                 peer = Peer(self, event.peer, (address.host, address.port))
                 self._peers[slot] = peer
+            self._filter.opened(event.peer, peer.in_flight)
             peer._opened = peer._sending = True
             self._events.append((OPENED, peer, b"", None))
         elif (peer := self._peers[slot]) is not None:

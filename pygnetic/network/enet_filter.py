@@ -8,7 +8,10 @@ address. This filter works on bytes alone and is hung in with ``host.intercept =
   ahead, unreliable ones that wait for a reliable one. The adapter tells what was delivered (``received``), so this
   filter knows whose turn it is, and how much an honest sender can be ahead.
 * **The turn.** Of one peer's unreliable packets only so many get through between two updates, and of what comes out of
-  order only so much as ENet can sort into its lists, which it walks through for each, in about a millisecond.
+  order, or acknowledges what was never sent, only so much as ENet can look up in its lists, which it walks through for
+  each, in about a millisecond.
+* **The datagram.** A peer that wants datagrams too small for an unreliable packet gets no connection: ENet would split
+  the packet and send the pieces as reliable ones.
 * **The cookie.** An address that nobody has answered from yet gets no slot. A client asks for a cookie, the server
   answers with a keyed hash of the address the question came from and keeps nothing; the client shows that cookie in
   the ``data`` of ENet's CONNECT. The answer is as long as the question, so a server amplifies nothing.
@@ -46,6 +49,10 @@ _FRAGMENT_SIZE = 24
 _OVERHEAD = 4 + _FRAGMENT_SIZE
 # ENET_PROTOCOL_MINIMUM_MTU
 _LEAST_MTU = 576
+# Where VERIFY_CONNECT has the MTU and the number of channels, from its first byte. CONNECT has the same fields behind
+# the four bytes of a datagram's header.
+_VERIFY_CONNECT = 0x83
+_CONNECTING_FIELDS = struct.Struct(">8xI4xI")
 # What ENet may hold for a peer until its turn comes, in packets of the largest size; but room for so many bytes at
 # least, since one call of service() reads 350 kB before the adapter hears of any. ENet has 64 KiB of a peer in flight
 # (ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE), 47 full fragments, so an honest receiver lacks at most 47 of them, of at most as
@@ -77,6 +84,11 @@ _COMMAND_STEPS = 250
 _MOST_STEPS = 100_000
 _ALL_STEPS = 1_000_000
 _FAIR_STEPS = 8_000
+# For each acknowledgement ENet walks through the packets in flight until it finds the one that is meant: the first, when
+# an honest peer sends it. Datagrams with few acknowledgements do not count, nor does anything while few packets are in
+# flight: 8192 acknowledgements of nothing then take ENet 3 ms.
+_FEW_ACKNOWLEDGED = 2
+_FEW_IN_FLIGHT = 64
 
 # What ENet ignores when no filter stands before it: peer id "none", then command 0. Then who we are, "?" or "!", and
 # the version of this exchange; then a nonce (8 bytes) and a cookie (4 bytes, 0 in a question).
@@ -101,11 +113,14 @@ class _Open:
     """What is known of one open connection."""
 
     __slots__ = (
-        "begun", "distance", "early", "held", "host", "piece", "port", "queued", "reached", "session", "steps",
-        "unreliable",
+        "acknowledged", "begun", "before", "distance", "early", "held", "host", "in_flight", "piece", "port", "queued",
+        "reached", "session", "steps", "unreliable",
     )  # fmt: skip
 
-    def __init__(self, peer: Any) -> None:
+    def __init__(self, peer: Any, in_flight: Callable[[], int]) -> None:
+        self.in_flight = in_flight
+        self.acknowledged = 0  # acknowledgements in the last datagram that had more than a few
+        self.before = 0  # packets in flight before it
         self.host: Any = peer.address.host
         self.port: int = peer.address.port
         self.session: int = peer.incomingSessionID
@@ -139,6 +154,8 @@ class DatagramFilter:
         so the filter must not outlive the host.
     :param listening: whether strangers may connect to this host.
     :param packet_limit: bytes of the largest packet that is received.
+    :param unreliable_limit: bytes of the largest unreliable packet that is sent; a datagram must hold it.
+    :param channels: how many channels of ENet both ends must have.
     :param clock: seconds, monotonic.
 
     Addresses are what ENet's binding hands out: ``host`` and ``port`` are all that is used of them.
@@ -150,11 +167,15 @@ class DatagramFilter:
         *,
         listening: bool,
         packet_limit: int,
+        unreliable_limit: int,
+        channels: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.dropped = 0  #: datagrams that ENet would not have written
         self.challenged = 0  #: questions for a cookie that were answered
-        self.refused = 0  #: CONNECTs without a good cookie, or too many of one host when slots are short
+        #: CONNECTs without a good cookie, with too small datagrams or other channels, or too many of one host when slots
+        #: are short
+        self.refused = 0
         #: ENet's free slots as the adapter counted them last, less the CONNECTs admitted since; plenty if it never did.
         self.free = sys.maxsize
         #: What was raised inside ``intercept``, which is Ctrl-C or nothing. ENet cannot pass it on, so raise it after
@@ -164,6 +185,8 @@ class DatagramFilter:
         self._listening = listening
         self._packet_limit = packet_limit
         self._room = max(_MOST_HELD * packet_limit, _LEAST_ROOM)
+        self._least_mtu = unreliable_limit + _OVERHEAD
+        self._channels = channels
         self._clock = clock
         self._secret = os.urandom(32)
         self._open: dict[int, _Open] = {}
@@ -203,9 +226,12 @@ class DatagramFilter:
 
     # connections, as ENet reports them
 
-    def opened(self, peer: Any) -> None:
-        """Take note of a peer that ENet just reported as connected; before it reads the next datagram."""
-        self._open[peer.incomingPeerID] = _Open(peer)
+    def opened(self, peer: Any, in_flight: Callable[[], int]) -> None:
+        """Record a peer that ENet just reported as connected; before it reads the next datagram.
+
+        :param in_flight: returns how many reliable packets ENet holds for the peer, at most.
+        """
+        self._open[peer.incomingPeerID] = _Open(peer, in_flight)
 
     def received(self, slot: int, channel: int, size: int) -> None:
         """Take note of a reliable packet that ENet delivered, on whatever channel."""
@@ -235,7 +261,7 @@ class DatagramFilter:
         """Begin anew to count what each peer sends; once an update."""
         if self._busy:
             for peer in self._busy:
-                peer.unreliable = peer.steps = 0
+                peer.unreliable = peer.steps = peer.acknowledged = 0
             self._busy.clear()
             self._steps = 0
             self._greedy.clear()
@@ -260,10 +286,11 @@ class DatagramFilter:
             unreliable = 0
             size = len(data)
             at = 4 if first & 0x80 else 2
-            carriers = 0
+            carriers = acknowledged = 0
             for _ in range(_FIRST_COMMANDS if peer is None else _MOST_COMMANDS):
                 kind = data[at]
                 if kind == _ACKNOWLEDGE:
+                    acknowledged += 1
                     at += 8
                 elif kind == _RELIABLE:
                     length = data[at + 4] << 8 | data[at + 5]
@@ -303,10 +330,15 @@ class DatagramFilter:
                     unreliable += 1
                     at += 8 + (data[at + 6] << 8 | data[at + 7])
                 else:
+                    if kind == _VERIFY_CONNECT and not self._suits(data, at):
+                        break
                     at += _OTHERS[kind]
                 if at >= size:
                     # to the byte, and not compressed, which we never ask for
                     if at == size and not first & 0x40:
+                        if acknowledged > _FEW_ACKNOWLEDGED and peer is not None:
+                            if not self._acknowledge(peer, address, data, acknowledged):
+                                break
                         if unreliable > _FEW_UNRELIABLE and peer is not None:
                             self._count(peer, slot, address, data, unreliable)
                         return False
@@ -327,8 +359,35 @@ class DatagramFilter:
                 self._greedy.add(slot)
 
     def _note(self, peer: _Open) -> None:
-        if not peer.unreliable and not peer.steps:
+        if not peer.unreliable and not peer.steps and not peer.acknowledged:
             self._busy.append(peer)
+
+    def _suits(self, data: bytes, at: int) -> bool:
+        """Tell whether a peer that connects takes datagrams that are large enough, and has our channels."""
+        mtu, channels = _CONNECTING_FIELDS.unpack_from(data, at)
+        return bool(mtu >= self._least_mtu and channels == self._channels)
+
+    def _acknowledge(self, peer: _Open, address: Any, data: bytes, acknowledged: int) -> bool:
+        """Tell whether so many acknowledgements may pass.
+
+        What those of the last datagram did not free has cost ENet a walk through all that is in flight. (Pieces of a
+        packet are freed together, and some are acknowledged twice: an honest peer is far below the bound.)
+        """
+        if not self._is_from(peer, address, data):
+            return True  # ENet ignores it
+        in_flight = peer.in_flight()
+        if in_flight <= _FEW_IN_FLIGHT and not peer.acknowledged:
+            return True
+        self._note(peer)
+        wasted = max(peer.acknowledged - max(peer.before - in_flight, 0), 0) * in_flight
+        peer.steps += wasted
+        self._steps += wasted
+        peer.before = in_flight
+        peer.acknowledged = 0 if self._exhausted(peer) else acknowledged
+        return peer.acknowledged > 0
+
+    def _exhausted(self, peer: _Open) -> bool:
+        return peer.steps > _MOST_STEPS or (self._steps > _ALL_STEPS and peer.steps > _FAIR_STEPS)
 
     def _is_from(self, peer: _Open, address: Any, data: bytes) -> bool:
         # what ENet asks, too; others must not be able to use up what the peer is allowed
@@ -356,9 +415,7 @@ class DatagramFilter:
 
     def _charge(self, peer: _Open, address: Any, data: bytes, steps: int) -> bool:
         """Count what it takes to sort in a command; False if that is too much for this turn."""
-        if peer.steps > _MOST_STEPS or (self._steps > _ALL_STEPS and peer.steps > _FAIR_STEPS):
-            return False
-        if not self._is_from(peer, address, data):
+        if self._exhausted(peer) or not self._is_from(peer, address, data):
             return False
         self._note(peer)
         steps += _COMMAND_STEPS
@@ -443,7 +500,7 @@ class DatagramFilter:
                 cookie = int.from_bytes(data[48:], "big")
                 period = int(self._clock() // _PERIOD)
                 good = cookie in (self._cookie(address, period), self._cookie(address, period - 1))
-                if good and self._admit(address):
+                if good and self._suits(data, 4) and self._admit(address):
                     return False
                 self.refused += 1
                 return True

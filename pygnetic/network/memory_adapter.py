@@ -13,6 +13,9 @@ from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, check_host, che
 
 __all__ = ["Adapter", "Peer"]
 
+# What a packet takes in a queue beside its bytes: the object, its event, and its place in the queue.
+_QUEUED_COST = 144
+_INFOS = tuple({"channel": number} for number in range(32))
 _LOCAL = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0"}
 _listening: "weakref.WeakValueDictionary[tuple[str, int], Adapter]" = weakref.WeakValueDictionary()
 # the ports that systems hand out for port 0 (RFC 6335, dynamic ports); none of them is a real port here
@@ -43,11 +46,11 @@ class Peer:
         # _ended: a packet would come after CLOSED
         if other is None or self._ended or not self._opened:
             return False
-        unsent, limit = self.unsent + len(packet), self._adapter.limits.unsent
+        unsent, limit = self.unsent + len(packet) + _QUEUED_COST, self._adapter.limits.unsent
         if unsent > limit and base.over_limit(packet, unsent, limit):
             return False
         self.unsent = unsent
-        other._adapter.events.append((PACKET, other, packet, {"channel": channel}))
+        other._adapter.events.append((PACKET, other, packet, _INFOS[channel]))
         return True
 
     def disconnect(self) -> None:
@@ -75,6 +78,7 @@ class Adapter:
     """
 
     title = "memory"
+    largest_unreliable = None
 
     def __init__(
         self,
@@ -133,7 +137,7 @@ class Adapter:
             if kind == PACKET:
                 assert peer._other is not None  # every packet comes before CLOSED
                 if not peer._other._ended:
-                    peer._other.unsent -= len(packet)
+                    peer._other.unsent -= len(packet) + _QUEUED_COST
             elif kind == CLOSED:
                 event = (CLOSED, peer, b"", never_opened(peer._opened))
                 peer._other = None

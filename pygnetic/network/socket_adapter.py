@@ -28,6 +28,8 @@ _CHUNK = 65536
 _FIRST_CHUNK = 16384
 # What a packet takes beside its bytes (an event here, a place in the backlog there).
 _PACKET_COST = 100
+# What a packet takes in a queue beside its bytes: the object, and its place in the list.
+_QUEUED_COST = 64
 # A queue as long as Linux' default (SOMAXCONN before 5.4); more are taken in the next poll.
 _BACKLOG = 128
 # Without a free descriptor accept() fails and the listener stays readable: look again after this many seconds.
@@ -81,7 +83,7 @@ class Peer:
         if packet is not adapter.packet:  # a broadcast sends the same to many
             adapter.packet, adapter.frame = packet, len(packet).to_bytes(_LENGTH, "big") + packet
         frame = adapter.frame
-        unsent = self.unsent + len(frame)
+        unsent = self.unsent + len(frame) + _QUEUED_COST
         if self._state != _OPEN:
             return False
         if unsent > adapter.limits.unsent and base.over_limit(packet, unsent, adapter.limits.unsent):
@@ -112,6 +114,7 @@ class Adapter:
 
     title = "TCP (socket)"
     other = "enet"  # the adapter that the server may be on, when nobody answers over this one
+    largest_unreliable = None
 
     def __init__(
         self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits
@@ -376,10 +379,11 @@ class Adapter:
             except OSError as error:
                 # broken: what came before is still to be read, and reading finds the end
                 sent = 0 if error.errno in _AGAIN else len(data)
-            peer.unsent -= sent
             out.clear()
+            peer.unsent = 0
             if sent < len(data):
                 out.append(data[sent:])
+                peer.unsent = len(data) - sent + _QUEUED_COST
                 self._watch(peer, _READ_AND_WRITE)
                 return
         if peer._mask != _READ:
