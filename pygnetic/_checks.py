@@ -108,8 +108,8 @@ def check_unreliable_size(limits: Limits, adapter_class: Any) -> None:
     largest = getattr(adapter_class, "largest_unreliable", None)
     if largest is not None and limits.unreliable_size > largest:
         raise ValueError(
-            f"Limits(unreliable_size={limits.unreliable_size}): over {adapter_class.title} an unreliable message has to "
-            f"fit into one datagram, and {largest} bytes do; send less at once, or register the message as reliable"
+            f"Limits(unreliable_size={limits.unreliable_size}): over {adapter_class.title} unreliable messages have to "
+            f"fit in one datagram, which holds {largest} bytes; send less at once, or register the message as reliable"
         )
 
 

@@ -51,8 +51,8 @@ _PACKET_COST = 520
 _MOST_HELD = 2048
 # So many packets that ENet has let go of may wait to be counted: counting takes as long for 20 of them as for one.
 _MANY_FREED = 64
-# The largest unreliable packet that ENet does not split: its datagrams have 1392 bytes (ENET_HOST_DEFAULT_MTU; 1400 up to
-# ENet 1.3.17), of which 28 are for the headers of a fragment. The pieces would be sent as reliable packets.
+# The largest unreliable packet that ENet does not split: its datagrams have 1392 bytes (ENET_HOST_DEFAULT_MTU; 1400 up
+# to ENet 1.3.17), of which 28 are for the headers of a fragment. The pieces would be sent as reliable packets.
 _LARGEST_UNRELIABLE = 1364
 # Between two looks at the clock so many packets are taken.
 _EVENTS = 100

@@ -84,9 +84,9 @@ _COMMAND_STEPS = 250
 _MOST_STEPS = 100_000
 _ALL_STEPS = 1_000_000
 _FAIR_STEPS = 8_000
-# For each acknowledgement ENet walks through the packets in flight until it finds the one that is meant: the first, when
-# an honest peer sends it. Datagrams with few acknowledgements do not count, nor does anything while few packets are in
-# flight: 8192 acknowledgements of nothing then take ENet 3 ms.
+# For each acknowledgement ENet walks through the packets in flight until it finds the one that is meant: the first,
+# when an honest peer sends it. Datagrams with few acknowledgements do not count, nor does anything while few packets
+# are in flight: 8192 acknowledgements of nothing then take ENet 3 ms.
 _FEW_ACKNOWLEDGED = 2
 _FEW_IN_FLIGHT = 64
 
@@ -113,7 +113,7 @@ class _Open:
     """What is known of one open connection."""
 
     __slots__ = (
-        "acknowledged", "begun", "before", "distance", "early", "held", "host", "in_flight", "piece", "port", "queued",
+        "acknowledged", "before", "begun", "distance", "early", "held", "host", "in_flight", "piece", "port", "queued",
         "reached", "session", "steps", "unreliable",
     )  # fmt: skip
 
@@ -173,8 +173,8 @@ class DatagramFilter:
     ) -> None:
         self.dropped = 0  #: datagrams that ENet would not have written
         self.challenged = 0  #: questions for a cookie that were answered
-        #: CONNECTs without a good cookie, with too small datagrams or other channels, or too many of one host when slots
-        #: are short
+        #: CONNECTs without a good cookie, with too small datagrams, with other channels, or too many of one host when
+        #: slots are short
         self.refused = 0
         #: ENet's free slots as the adapter counted them last, less the CONNECTs admitted since; plenty if it never did.
         self.free = sys.maxsize
