@@ -239,27 +239,29 @@ class Adapter:
 
     def _drain(self) -> None:
         """Send and receive until the socket is empty, for at most the time of a poll."""
-        host = self._host
-        service, check_events, take = host.service, host.check_events, self._take
+        # No local variable of a frame holds the host or a method of it: an exception that somebody keeps would keep it
+        # through its traceback, and with it the port, after close().
+        take = self._take
         end = self.clock() + self.limits.io_time / 1000
         self.loose = 0
         self._filter.turn()
         if self._filter.free < min(_FREE, self._free):  # some were taken since they were counted
             self._make_room()
         if self._behind:  # service() would hand these over, and read nothing
-            self._behind = not self._take_all(check_events(), end)
+            self._behind = not self._take_all(self._host.check_events(), end)
             if self._behind:
                 return
         while True:
             try:
-                event = service(0)
+                event = self._host.service(0)
             except OSError:  # once for each bad datagram (too long, or from port 0): behind it are good ones
                 if self.clock() > end:
                     return
                 continue
             except SystemError as error:
                 # a signal (Ctrl-C) came while pyenet's own Python code, inside ENet, was about to ask our filter
-                raise (error.__cause__ or error) from None
+                # (and the frames of that code have the host)
+                raise (error.__cause__ or error).with_traceback(None) from None
             kind = event.type
             if kind:
                 take(event)  # before connecting: the slot of who is gone is free already, and could be taken anew
@@ -268,12 +270,12 @@ class Adapter:
             if self._filter.error is not None:
                 raised, self._filter.error = self._filter.error, None
                 raise raised
-            if kind and not self._take_all(check_events(), end):
+            if kind and not self._take_all(self._host.check_events(), end):
                 self._behind = True
                 return
             # a connection makes service() return before the socket is empty; nothing and data only when it is, or
             # after so many datagrams
-            received = host.totalReceivedPackets
+            received = self._host.totalReceivedPackets
             emptied = (received - self._received) & 0xFFFFFFFF < _DATAGRAMS_A_CALL
             self._received = received
             if emptied and kind in (_NOTHING, _RECEIVE):
@@ -309,11 +311,11 @@ class Adapter:
 
         256 datagrams can have 8192 packets. ENet hands them over in turn by peer.
         """
-        take, check_events = self._take, self._host.check_events
+        take = self._take
         while event is not None:
             for _ in range(_EVENTS):
                 take(event)
-                event = check_events()
+                event = self._host.check_events()
                 if event is None:
                     return True
             if self.clock() > end:
