@@ -1,5 +1,6 @@
 """The corners of the ENet adapter that no honest network shows; the contract suite has the rest."""
 
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -182,6 +183,19 @@ def test_unreliable_messages_go_on_when_enet_runs_out_of_numbers() -> None:
         world.until(lambda: server.made[0].count > before + 90)
         assert player.connected
         assert server._adapter._filter.dropped < 20
+
+
+def test_a_disconnect_that_enet_could_not_acknowledge_is_dropped() -> None:
+    with World("enet") as world:
+        server = world.server()
+        player = world.join(server)
+        adapter = player.client._adapter
+        (remote,) = [peer._enet for peer in adapter._peers if peer is not None]
+        untimed = struct.pack(">HBBHI", remote.outgoingSessionID << 12 | remote.outgoingPeerID, 0x84, 0xFF, 9, 0)
+        adapter._host.socket.send(remote.address, untimed)
+        world.until(lambda: server._adapter._filter.dropped)
+        player.net_echo("still here")
+        world.until(lambda: server.made[0].messages)
 
 
 class Interrupter:

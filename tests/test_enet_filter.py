@@ -138,8 +138,8 @@ DISCONNECT = struct.pack(">BBHI", 0x84, 0xFF, 2, 0)
 )
 def test_what_enet_writes_passes(commands: bytes) -> None:
     assert Bench().passes(HEADER + commands)
-    if commands[0] in (0x01, 0x07, 0x49):
-        # no reliable command, no time in the header
+    if commands in (acknowledge(), unreliable(1), unsequenced(1)):
+        # nothing to be acknowledged, no time in the header
         assert Bench().passes(struct.pack(">H", SESSION << 12 | SLOT) + commands)
 
 
@@ -193,6 +193,14 @@ def test_what_enet_writes_passes(commands: bytes) -> None:
 )
 def test_anything_else_is_dropped(commands: bytes) -> None:
     assert not Bench().passes(HEADER + commands)
+
+
+@pytest.mark.parametrize("command", [reliable(), PING, DISCONNECT, b"\x83" + bytes(43), fragment()])
+def test_what_is_to_be_acknowledged_has_a_time(command: bytes) -> None:
+    untimed = struct.pack(">H", SESSION << 12 | SLOT)
+    assert not Bench().passes(untimed + command), "ENet would take it and never acknowledge it"
+    assert not Bench().passes(untimed + acknowledge() + command)
+    assert Bench().passes(untimed + acknowledge() + unreliable() + b"\x44" + DISCONNECT[1:])
 
 
 def test_compressed_datagrams_are_dropped() -> None:
@@ -267,6 +275,29 @@ def test_a_stranger_cannot_use_up_what_a_peer_may() -> None:
         assert not bench.passes(bytes([HEADER[0] ^ 0x10]) + HEADER[1:] + fragment(start))
     assert not bench.passes(HEADER + reliable(number=16000), bench.elsewhere)
     assert bench.passes(HEADER + fragment(2))
+
+
+@pytest.mark.parametrize("channel", range(0, CHANNELS, 2))
+def test_a_stranger_changes_no_figure_of_a_peer(channel: int) -> None:
+    bench = Bench()
+    honest = HEADER + reliable(number=2, channel=channel)
+    assert bench.passes(honest)
+    peer = bench.filter._open[SLOT]
+
+    def figures() -> Any:
+        names = [name for name in type(peer).__slots__ if name not in ("host", "port")]
+        return repr({name: getattr(peer, name) for name in names}), set(bench.filter._greedy)
+
+    before = figures()
+    for ahead in (2, 3, 4, 255, 256, 257, 16000, 40000, 65535):
+        for commands in (reliable(number=ahead, channel=channel), reliable(100, ahead, channel), fragment(ahead)):
+            bench.passes(HEADER + commands, bench.elsewhere)
+            bench.passes(bytes([HEADER[0] ^ 0x10]) + HEADER[1:] + commands)
+    for _ in range(300):
+        bench.passes(HEADER + unreliable() * 6, bench.elsewhere)
+    assert figures() == before
+    assert bench.passes(HEADER + reliable(number=3, channel=channel))
+    assert figures() != before
 
 
 def test_the_two_sizes_of_a_begun_packet_must_agree() -> None:

@@ -39,6 +39,9 @@ _FIRST_COMMANDS = 4
 _ACKNOWLEDGE, _RELIABLE, _UNRELIABLE, _FRAGMENT, _UNSEQUENCED = 0x01, 0x86, 0x07, 0x88, 0x49
 # VERIFY_CONNECT, DISCONNECT (to be answered; not), PING, BANDWIDTH_LIMIT, THROTTLE_CONFIGURE and their sizes
 _OTHERS = {0x83: 44, 0x84: 8, 0x44: 8, 0x85: 4, 0x8A: 12, 0x8B: 16}
+# Those of them that are not to be acknowledged. ENet writes the others only into a datagram with a time; of one without,
+# it would take the first, never acknowledge it (so a DISCONNECT would wait for 10 s), and not read on.
+_UNTIMED = {0x44: 8}
 # channel, start sequence number, length, fragment count and number, total length, offset
 _FRAGMENT_FIELDS = struct.Struct(">xB2xHHIIII")
 _FRAGMENT_SIZE = 24
@@ -58,7 +61,7 @@ _MOST_BEGUN = 2048
 # ones _MOST_AHEAD take no more.
 _SMALL = 64
 _COMMAND_COST = 200
-# Reliable commands that may come so early on each channel without further look: ENet makes about 200 bytes of each.
+# Reliable commands that may come so early on each channel, whatever waits on others: ENet makes about 200 bytes of each.
 _NEAR = 256
 # Reliable commands that may come before their turn, on all channels. 64 KiB in flight are 16384 packets of 4 bytes,
 # and 8192 can be read (256 datagrams of 32) before the adapter hears of any.
@@ -259,13 +262,16 @@ class DatagramFilter:
             greedy = slot in self._greedy
             unreliable = 0
             size = len(data)
-            at = 4 if first & 0x80 else 2
+            if first & 0x80:
+                at, reliable, others = 4, _RELIABLE, _OTHERS
+            else:
+                at, reliable, others = 2, None, _UNTIMED
             carriers = 0
             for _ in range(_FIRST_COMMANDS if peer is None else _MOST_COMMANDS):
                 kind = data[at]
                 if kind == _ACKNOWLEDGE:
                     at += 8
-                elif kind == _RELIABLE:
+                elif kind == reliable:
                     length = data[at + 4] << 8 | data[at + 5]
                     if peer is not None:
                         channel = data[at + 1]
@@ -303,7 +309,7 @@ class DatagramFilter:
                     unreliable += 1
                     at += 8 + (data[at + 6] << 8 | data[at + 7])
                 else:
-                    at += _OTHERS[kind]
+                    at += others[kind]
                 if at >= size:
                     # to the byte, and not compressed, which we never ask for
                     if at == size and not first & 0x40:
@@ -348,7 +354,9 @@ class DatagramFilter:
             return True
         if channel & 1:
             return False
-        if ahead > _NEAR and (peer.distance - before + ahead > _MOST_AHEAD or not self._is_from(peer, address, data)):
+        if ahead > _NEAR and peer.distance - before + ahead > _MOST_AHEAD:
+            return False
+        if not self._is_from(peer, address, data):
             return False
         queued[channel] = peer.reached[channel] + ahead & 0xFFFF
         peer.distance += ahead - before
@@ -398,7 +406,7 @@ class DatagramFilter:
         tile it exactly, and only so much may be reserved.
         """
         channel, start, length, count, number, total, offset = _FRAGMENT_FIELDS.unpack_from(data, at)
-        if total > self._packet_limit or number >= count or channel & 1:
+        if total > self._packet_limit or number >= count or channel & 1 or not data[0] & 0x80:
             return 0
         size = _FRAGMENT_SIZE + int(length)
         if peer is None:
