@@ -5,6 +5,7 @@ Both are the module ``enet``. What is peculiar here was learnt from experiments 
 
 import contextlib
 import errno
+import math
 import selectors
 import socket
 import time
@@ -51,6 +52,8 @@ _MANY_FREED = 64
 _EVENTS = 100
 # Needs no descriptor of its own, of which there may be none left when the first update() waits.
 _Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+# Seconds between two looks of a client at how long its servers have been silent.
+_LOOK = 0.25
 # service() reads so many datagrams and then stops (protocol.c, enet_protocol_receive_incoming_commands).
 _DATAGRAMS_A_CALL = 256
 
@@ -181,6 +184,7 @@ class Adapter:
         self._host.intercept = self._filter.intercept
         self._half_open: dict[int, int] = {}  # the numbers of the CONNECTs that are not completed, by slot
         self._asking: dict[bytes, tuple[Peer, Any]] = {}  # who waits for a cookie, and its enet.Address
+        self._next_look = 0.0 if address is None else math.inf
         self._selector: selectors.BaseSelector | None = None
 
     def connect(self, host: str, port: int) -> Peer:
@@ -242,7 +246,8 @@ class Adapter:
         # No local variable of a frame holds the host or a method of it: an exception that somebody keeps would keep it
         # through its traceback, and with it the port, after close().
         take = self._take
-        end = self.clock() + self.limits.io_time / 1000
+        now = self.clock()
+        end = now + self.limits.io_time / 1000
         self.loose = 0
         self._filter.turn()
         if self._filter.free < min(_FREE, self._free):  # some were taken since they were counted
@@ -251,6 +256,8 @@ class Adapter:
             self._behind = not self._take_all(self._host.check_events(), end)
             if self._behind:
                 return
+        if now >= self._next_look:
+            self._look(now)
         while True:
             try:
                 event = self._host.service(0)
@@ -282,6 +289,15 @@ class Adapter:
                 return
             if self.clock() > end:
                 return
+
+    def _look(self, now: float) -> None:
+        """Drop the connections that their servers do not know any more."""
+        self._next_look = now + _LOOK
+        for peer in self._peers:
+            if peer is not None and peer._opened and self._filter.is_closed(peer._enet):
+                remote = peer._enet
+                self.drop(peer)
+                remote.reset()
 
     def _make_room(self) -> None:
         """Forget some that began to connect and have not completed it, if few slots are free.
