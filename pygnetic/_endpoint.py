@@ -371,7 +371,10 @@ class Endpoint:
                 "the other end hung up before it let us in; is it a pygnetic server, and was update() called within "
                 "5 s of connect()?"
             )
-        return "the connection broke, or the other program ended without a word"
+        return (
+            "the connection broke: the other program ended or was restarted without a word, or one of the two stood "
+            "still for more than 5 s"
+        )
 
     # -- the session
 

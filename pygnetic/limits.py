@@ -22,7 +22,8 @@ class Limits:
     :param io_time: milliseconds one poll may spend reading; a third of a 60 Hz frame.
     :param backlog: bytes of received packets that may wait for their handlers, for one connection.
     :param connect_time: seconds until an unanswered ``connect()`` is UNREACHABLE, and a silent stranger is dropped.
-    :param idle_time: seconds without a packet until a connection is TIMEOUT; ten missed PINGs.
+    :param idle_time: seconds without a packet until a connection is TIMEOUT; ten missed PINGs. Over ENet you cannot
+        rely on more than 5: ENet gives a connection up (LOST) when a packet is not acknowledged for 5 to 30 s.
     :param close_time: seconds that a closing connection may take to deliver what was sent before.
     :param resolve_time: seconds that ``connect()`` waits for a host name to be resolved.
     :param nesting: containers within containers in one field.

@@ -49,9 +49,9 @@ class Player(net.Handler):
         print(self.connection.reason, flush=True)
 
 
-def serve() -> None:
+def serve(port: str = "0") -> None:
     """Echo until the first client leaves."""
-    with net.Server("127.0.0.1", handler=Echo) as server:
+    with net.Server("127.0.0.1", int(port), handler=Echo) as server:
         print(server.address[1], flush=True)
         while running() and not Echo.left:
             server.update(20)

@@ -180,7 +180,7 @@ def explained(text: str) -> Iterator[tuple[str, list[tuple[bytes, str]]]]:
 
 def test_the_bytes_are_explained_to_the_last() -> None:
     packets = list(explained(page("protocol")))
-    assert len(packets) == 12
+    assert len(packets) == 13
     assert len(packets) == page("protocol").count("code-block:: text") - 1  # one is a picture
     for printed, lines in packets:
         assert b"".join(piece for piece, _ in lines) == bytes.fromhex(printed)

@@ -151,8 +151,8 @@ DISCONNECT = struct.pack(">BBHI", 0x84, 0xFF, 2, 0)
 )
 def test_what_enet_writes_passes(commands: bytes) -> None:
     assert Bench().passes(HEADER + commands)
-    if commands[0] in (0x01, 0x07, 0x49):
-        # no reliable command, no time in the header
+    if commands in (acknowledge(), unreliable(1), unsequenced(1)):
+        # nothing to be acknowledged, no time in the header
         assert Bench().passes(struct.pack(">H", SESSION << 12 | SLOT) + commands)
 
 
@@ -272,6 +272,12 @@ def test_who_is_somebody_else_cannot_use_up_what_a_peer_may_acknowledge() -> Non
     for _ in range(256):
         bench.passes(bogus(), bench.elsewhere)
     assert bench.passes(bogus())
+@pytest.mark.parametrize("command", [reliable(), PING, DISCONNECT, b"\x83" + bytes(43), fragment()])
+def test_what_is_to_be_acknowledged_has_a_time(command: bytes) -> None:
+    untimed = struct.pack(">H", SESSION << 12 | SLOT)
+    assert not Bench().passes(untimed + command), "ENet would take it and never acknowledge it"
+    assert not Bench().passes(untimed + acknowledge() + command)
+    assert Bench().passes(untimed + acknowledge() + unreliable() + b"\x44" + DISCONNECT[1:])
 
 
 def test_compressed_datagrams_are_dropped() -> None:
@@ -346,6 +352,29 @@ def test_a_stranger_cannot_use_up_what_a_peer_may() -> None:
         assert not bench.passes(bytes([HEADER[0] ^ 0x10]) + HEADER[1:] + fragment(start))
     assert not bench.passes(HEADER + reliable(number=16000), bench.elsewhere)
     assert bench.passes(HEADER + fragment(2))
+
+
+@pytest.mark.parametrize("channel", range(0, CHANNELS, 2))
+def test_a_stranger_changes_no_figure_of_a_peer(channel: int) -> None:
+    bench = Bench()
+    honest = HEADER + reliable(number=2, channel=channel)
+    assert bench.passes(honest)
+    peer = bench.filter._open[SLOT]
+
+    def figures() -> Any:
+        names = [name for name in type(peer).__slots__ if name not in ("host", "port")]
+        return repr({name: getattr(peer, name) for name in names}), set(bench.filter._greedy)
+
+    before = figures()
+    for ahead in (2, 3, 4, 255, 256, 257, 16000, 40000, 65535):
+        for commands in (reliable(number=ahead, channel=channel), reliable(100, ahead, channel), fragment(ahead)):
+            bench.passes(HEADER + commands, bench.elsewhere)
+            bench.passes(bytes([HEADER[0] ^ 0x10]) + HEADER[1:] + commands)
+    for _ in range(300):
+        bench.passes(HEADER + unreliable() * 6, bench.elsewhere)
+    assert figures() == before
+    assert bench.passes(HEADER + reliable(number=3, channel=channel))
+    assert figures() != before
 
 
 def test_the_two_sizes_of_a_begun_packet_must_agree() -> None:
@@ -679,14 +708,16 @@ def test_a_client_takes_no_strangers_and_answers_none() -> None:
 
 def test_a_server_is_no_mirror() -> None:
     server, other = Bench(), Bench()
-    question = b"\x0f\xff\x00pygnetic-cookie?\x01" + bytes(12)
-    server.filter.intercept(server.here, question)
-    _, answer = server.sent.pop()
-    other.filter.intercept(server.here, answer)
-    assert (other.sent, other.filter.dropped) == ([], 0)
+    for text in (b"cookie?", b"active?"):
+        question = b"\x0f\xff\x00pygnetic-" + text + b"\x01" + bytes(12)
+        server.filter.intercept(server.here, question)
+        _, answer = server.sent.pop()
+        assert len(answer) == len(question)
+        other.filter.intercept(server.here, answer)
+        assert (other.sent, other.filter.dropped) == ([], 0)
     for bad in (question[:-1], question + b"\x00", b"\x8f" + question[1:], question.replace(b"?", b".")):
         other.filter.intercept(server.here, bad)
-    assert (other.sent, other.filter.challenged) == ([], 0)
+    assert (other.sent, other.filter.challenged, other.filter.told) == ([], 0, 0)
 
 
 def test_a_malformed_connect_is_dropped_whatever_its_cookie() -> None:
@@ -698,6 +729,114 @@ def test_a_malformed_connect_is_dropped_whatever_its_cookie() -> None:
     bad += [good[:4] + b"\x02" + good[5:], good[:5] + b"\x00" + good[6:], good[:6] + b"\x00\x02" + good[8:]]
     for data in bad:
         assert not server.passes(data, client.here)
+
+
+# whether a connection is still open, as bytes
+
+
+def remote_peer() -> Any:
+    """What the filter reads of a client's ENet peer."""
+    address = SimpleNamespace(host="127.0.0.1", port=10000)
+    return SimpleNamespace(
+        incomingPeerID=0, outgoingPeerID=SLOT, outgoingSessionID=SESSION, address=address, lastReceiveTime=77
+    )
+
+
+def silence(client: Bench, remote: Any) -> bytes:
+    """Let a client hear nothing for a second; return what it asks."""
+    assert not client.filter.is_closed(remote)
+    client.clock.now += 0.9
+    assert not client.filter.is_closed(remote) and client.sent == []
+    client.clock.now += 0.1
+    assert not client.filter.is_closed(remote)
+    ((address, question),) = client.sent
+    assert address is remote.address
+    client.sent.clear()
+    return question
+
+
+@pytest.fixture
+def client() -> Bench:
+    return Bench(listening=False)
+
+
+def test_a_server_that_was_restarted_says_that_a_connection_is_closed(client: Bench) -> None:
+    server = Bench()
+    server.filter.closed(SLOT)
+    remote = remote_peer()
+    question = silence(client, remote)
+    assert server.filter.intercept(client.here, question)
+    ((address, answer),) = server.sent
+    assert address is client.here and len(answer) == len(question)
+    assert client.filter.intercept(remote.address, answer)
+    assert client.filter.is_closed(remote)
+    assert client.sent == []
+    client.filter.closed(0)
+    assert not client.filter.is_closed(remote), "the slot has another connection"
+    assert (client.filter.dropped, server.filter.dropped, server.filter.told) == (0, 0, 1)
+
+
+def test_a_server_that_knows_a_connection_says_nothing(client: Bench) -> None:
+    server = Bench()
+    question = silence(client, remote_peer())
+    assert server.filter.intercept(server.here, question)
+    assert server.sent == []
+    for address, changed in (
+        (server.elsewhere, question),  # another address, session and slot
+        (server.here, question[:28] + bytes([question[28] ^ 0x10]) + question[29:]),
+        (server.here, question[:29] + bytes([SLOT + 1]) + question[30:]),
+    ):
+        assert server.filter.intercept(address, changed)
+        assert server.sent.pop()[0] is address
+    assert server.filter.dropped == 0
+
+
+def test_a_client_asks_again_until_it_hears_something(client: Bench) -> None:
+    remote = remote_peer()
+    question = silence(client, remote)
+    for _ in range(3):
+        client.clock.now += 0.25
+        assert not client.filter.is_closed(remote)
+    assert client.sent == [(remote.address, question)] * 3
+    remote.lastReceiveTime += 1000
+    client.filter.intercept(remote.address, question.replace(b"active?", b"closed!"))
+    assert not client.filter.is_closed(remote), "who is heard is there"
+    assert len(client.sent) == 3
+
+
+def test_a_connection_that_is_just_made_is_not_asked_for(client: Bench) -> None:
+    remote = remote_peer()
+    remote.lastReceiveTime = 0  # the server has not acknowledged anything, so it may still wait for our first datagram
+    for _ in range(10):
+        assert not client.filter.is_closed(remote)
+        client.clock.now += 1
+    assert client.sent == []
+
+
+def test_nobody_else_can_say_that_a_connection_is_closed(client: Bench) -> None:
+    remote = remote_peer()
+    answer = silence(client, remote).replace(b"active?", b"closed!")
+    elsewhere = SimpleNamespace(host=remote.address.host, port=10001)
+    forged = [(elsewhere, answer), (remote.address, answer[:-1])]
+    forged += [(remote.address, answer[:20] + os.urandom(8) + answer[28:]) for _ in range(100)]
+    for address, data in forged:
+        assert client.filter.intercept(address, data)
+        assert not client.filter.is_closed(remote)
+    assert client.filter.intercept(remote.address, answer)
+    assert client.filter.is_closed(remote)
+
+
+def test_answers_are_bounded(client: Bench) -> None:
+    server, question = Bench(), silence(client, remote_peer())
+    for _ in range(3):
+        for _ in range(3000):
+            assert server.filter.intercept(server.elsewhere, question)
+        assert len(server.sent) == 1000
+        server.sent.clear()
+        server.clock.now += 1
+    client.sent.clear()
+    assert not client.passes(question), "a client answers nobody"
+    assert client.sent == []
 
 
 # real hosts

@@ -5,6 +5,7 @@ Both are the module ``enet``. What is peculiar here was learnt from experiments 
 
 import contextlib
 import errno
+import math
 import selectors
 import socket
 import time
@@ -58,6 +59,8 @@ _LARGEST_UNRELIABLE = 1364
 _EVENTS = 100
 # Needs no descriptor of its own, of which there may be none left when the first update() waits.
 _Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+# Seconds between two looks of a client at how long its servers have been silent.
+_LOOK = 0.25
 # service() reads so many datagrams and then stops (protocol.c, enet_protocol_receive_incoming_commands).
 _DATAGRAMS_A_CALL = 256
 
@@ -196,6 +199,7 @@ class Adapter:
         self._host.intercept = self._filter.intercept
         self._half_open: dict[int, int] = {}  # the numbers of the CONNECTs that are not completed, by slot
         self._asking: dict[bytes, tuple[Peer, Any]] = {}  # who waits for a cookie, and its enet.Address
+        self._next_look = 0.0 if address is None else math.inf
         self._selector: selectors.BaseSelector | None = None
 
     def connect(self, host: str, port: int) -> Peer:
@@ -254,27 +258,32 @@ class Adapter:
 
     def _drain(self) -> None:
         """Send and receive until the socket is empty, for at most the time of a poll."""
-        host = self._host
-        service, check_events, take = host.service, host.check_events, self._take
-        end = self.clock() + self.limits.io_time / 1000
+        # No local variable of a frame holds the host or a method of it: an exception that somebody keeps would keep it
+        # through its traceback, and with it the port, after close().
+        take = self._take
+        now = self.clock()
+        end = now + self.limits.io_time / 1000
         self.loose = 0
         self._filter.turn()
         if self._filter.free < min(_FREE, self._free):  # some were taken since they were counted
             self._make_room()
         if self._behind:  # service() would hand these over, and read nothing
-            self._behind = not self._take_all(check_events(), end)
+            self._behind = not self._take_all(self._host.check_events(), end)
             if self._behind:
                 return
+        if now >= self._next_look:
+            self._look(now)
         while True:
             try:
-                event = service(0)
+                event = self._host.service(0)
             except OSError:  # once for each bad datagram (too long, or from port 0): behind it are good ones
                 if self.clock() > end:
                     return
                 continue
             except SystemError as error:
                 # a signal (Ctrl-C) came while pyenet's own Python code, inside ENet, was about to ask our filter
-                raise (error.__cause__ or error) from None
+                # (and the frames of that code have the host)
+                raise (error.__cause__ or error).with_traceback(None) from None
             kind = event.type
             if kind:
                 take(event)  # before connecting: the slot of who is gone is free already, and could be taken anew
@@ -283,18 +292,27 @@ class Adapter:
             if self._filter.error is not None:
                 raised, self._filter.error = self._filter.error, None
                 raise raised
-            if kind and not self._take_all(check_events(), end):
+            if kind and not self._take_all(self._host.check_events(), end):
                 self._behind = True
                 return
             # a connection makes service() return before the socket is empty; nothing and data only when it is, or
             # after so many datagrams
-            received = host.totalReceivedPackets
+            received = self._host.totalReceivedPackets
             emptied = (received - self._received) & 0xFFFFFFFF < _DATAGRAMS_A_CALL
             self._received = received
             if emptied and kind in (_NOTHING, _RECEIVE):
                 return
             if self.clock() > end:
                 return
+
+    def _look(self, now: float) -> None:
+        """Drop the connections that their servers do not know any more."""
+        self._next_look = now + _LOOK
+        for peer in self._peers:
+            if peer is not None and peer._opened and self._filter.is_closed(peer._enet):
+                remote = peer._enet
+                self.drop(peer)
+                remote.reset()
 
     def _make_room(self) -> None:
         """Forget some that began to connect and have not completed it, if few slots are free.
@@ -324,11 +342,11 @@ class Adapter:
 
         256 datagrams can have 8192 packets. ENet hands them over in turn by peer.
         """
-        take, check_events = self._take, self._host.check_events
+        take = self._take
         while event is not None:
             for _ in range(_EVENTS):
                 take(event)
-                event = check_events()
+                event = self._host.check_events()
                 if event is None:
                     return True
             if self.clock() > end:

@@ -15,6 +15,9 @@ address. This filter works on bytes alone and is hung in with ``host.intercept =
 * **The cookie.** An address that nobody has answered from yet gets no slot. A client asks for a cookie, the server
   answers with a keyed hash of the address the question came from and keeps nothing; the client shows that cookie in
   the ``data`` of ENet's CONNECT. The answer is as long as the question, so a server amplifies nothing.
+* **The second question.** A client that has heard nothing for a second asks whether its connection is still open. A
+  server that was restarted, or has given it up, says no; otherwise it says nothing. The answer brings back 8 random
+  bytes, so nobody can forge it who does not see the traffic.
 
 What is dropped is only counted: whoever sent it may have forged the address, so no connection is closed for it. Even
 an honest command would only be late by one retransmission. User channels are pairs of ENet channels: reliable
@@ -42,6 +45,9 @@ _FIRST_COMMANDS = 4
 _ACKNOWLEDGE, _RELIABLE, _UNRELIABLE, _FRAGMENT, _UNSEQUENCED = 0x01, 0x86, 0x07, 0x88, 0x49
 # VERIFY_CONNECT, DISCONNECT (to be answered; not), PING, BANDWIDTH_LIMIT, THROTTLE_CONFIGURE and their sizes
 _OTHERS = {0x83: 44, 0x84: 8, 0x44: 8, 0x85: 4, 0x8A: 12, 0x8B: 16}
+# Those of them that are not to be acknowledged. ENet writes the others only into a datagram with a time; in one
+# without, it would take the first, never acknowledge it, and not read on: DISCONNECT left a slot stuck for 10 s.
+_UNTIMED = {0x44: 8}
 # channel, start sequence number, length, fragment count and number, total length, offset
 _FRAGMENT_FIELDS = struct.Struct(">xB2xHHIIII")
 _FRAGMENT_SIZE = 24
@@ -65,7 +71,7 @@ _MOST_BEGUN = 2048
 # ones _MOST_AHEAD take no more.
 _SMALL = 64
 _COMMAND_COST = 200
-# Reliable commands that may come so early on each channel without further look: ENet makes about 200 bytes of each.
+# Reliable commands that may come so early on a channel, whatever waits on others: ENet makes about 200 bytes of each.
 _NEAR = 256
 # Reliable commands that may come before their turn, on all channels. 64 KiB in flight are 16384 packets of 4 bytes,
 # and 8192 can be read (256 datagrams of 32) before the adapter hears of any.
@@ -95,6 +101,13 @@ _FEW_IN_FLIGHT = 64
 _QUESTION = b"\x0f\xff\x00pygnetic-cookie?\x01"
 _ANSWER = b"\x0f\xff\x00pygnetic-cookie!\x01"
 _COOKIE_SIZE = len(_QUESTION) + 8 + 4
+# The same for a connection: a nonce (8 bytes), the server's session and slot as in ENet's header (2), and 2 zeros.
+_IS_OPEN = b"\x0f\xff\x00pygnetic-active?\x01"
+_IS_CLOSED = b"\x0f\xff\x00pygnetic-closed!\x01"
+# Seconds of silence before a client asks. ENet pings every half second, and each ping is acknowledged.
+_SILENCE = 1.0
+# Answers a second. More are asked for by as many clients as there can be, or by somebody with forged addresses.
+_MOST_ANSWERS = 1000
 # The one CONNECT that ENet writes: peer id "none" with a time, then nothing but the command, on channel 255 as first.
 _CONNECT_SIZE = 52
 _CONNECT_START = b"\x8f\xff"
@@ -147,6 +160,21 @@ class _Request:
         self.due = due
 
 
+class _Watch:
+    """How long a client has heard nothing in one connection, and what its server said to that."""
+
+    __slots__ = ("address", "closed", "heard", "nonce", "question", "since")
+
+    def __init__(self, peer: Any) -> None:
+        self.address = peer.address
+        self.nonce = os.urandom(8)
+        number = peer.outgoingSessionID << 12 | peer.outgoingPeerID
+        self.question = _IS_OPEN + self.nonce + number.to_bytes(2, "big") + bytes(2)
+        self.heard = 0  # ENet's time of the last acknowledgement
+        self.since = 0.0  # and our own time, at which that was seen
+        self.closed = False
+
+
 class DatagramFilter:
     """Decide about each datagram before ENet reads it; one per ENet host, for servers and clients.
 
@@ -176,6 +204,7 @@ class DatagramFilter:
         #: CONNECTs without a good cookie, with too small datagrams, with other channels, or too many of one host when
         #: slots are short
         self.refused = 0
+        self.told = 0  #: questions for a connection that were answered: it is closed
         #: ENet's free slots as the adapter counted them last, less the CONNECTs admitted since; plenty if it never did.
         self.free = sys.maxsize
         #: What was raised inside ``intercept``, which is Ctrl-C or nothing. ENet cannot pass it on, so raise it after
@@ -198,6 +227,8 @@ class DatagramFilter:
         self._greedy: set[int] = set()  # and those that have too many
         self._requests: dict[bytes, _Request] = {}
         self._cookies: list[tuple[bytes, int]] = []
+        self._watches: dict[int, _Watch] = {}
+        self._answers, self._answers_since = 0, 0.0
 
     # a client's part
 
@@ -223,6 +254,25 @@ class DatagramFilter:
                     self._send(request.address, _QUESTION + token + bytes(4))
         cookies, self._cookies = self._cookies, []
         return cookies
+
+    def is_closed(self, peer: Any) -> bool:
+        """Tell whether the server has said that it does not know this open connection; ask it after some silence.
+
+        Each call asks once, so call it a few times a second.
+        """
+        slot = peer.incomingPeerID
+        watch = self._watches.get(slot)
+        if watch is None:
+            watch = self._watches[slot] = _Watch(peer)
+        now = self._clock()
+        heard = peer.lastReceiveTime
+        if heard != watch.heard:
+            watch.heard, watch.since = heard, now
+        elif heard and now - watch.since >= _SILENCE:  # before the first one, the server may not know it yet
+            if watch.closed:
+                return True
+            self._send(watch.address, watch.question)
+        return False
 
     # connections, as ENet reports them
 
@@ -255,6 +305,7 @@ class DatagramFilter:
     def closed(self, slot: int) -> None:
         """Forget the peer with that ``incomingPeerID``; harmless when it is unknown."""
         self._open.pop(slot, None)
+        self._watches.pop(slot, None)
         self._greedy.discard(slot)
 
     def turn(self) -> None:
@@ -285,14 +336,17 @@ class DatagramFilter:
             greedy = slot in self._greedy
             unreliable = 0
             size = len(data)
-            at = 4 if first & 0x80 else 2
+            if first & 0x80:
+                at, reliable, others = 4, _RELIABLE, _OTHERS
+            else:
+                at, reliable, others = 2, None, _UNTIMED
             carriers = acknowledged = 0
             for _ in range(_FIRST_COMMANDS if peer is None else _MOST_COMMANDS):
                 kind = data[at]
                 if kind == _ACKNOWLEDGE:
                     acknowledged += 1
                     at += 8
-                elif kind == _RELIABLE:
+                elif kind == reliable:
                     length = data[at + 4] << 8 | data[at + 5]
                     if peer is not None:
                         channel = data[at + 1]
@@ -332,7 +386,7 @@ class DatagramFilter:
                 else:
                     if kind == _VERIFY_CONNECT and not self._suits(data, at):
                         break
-                    at += _OTHERS[kind]
+                    at += others[kind]
                 if at >= size:
                     # to the byte, and not compressed, which we never ask for
                     if at == size and not first & 0x40:
@@ -407,7 +461,9 @@ class DatagramFilter:
             return True
         if channel & 1:
             return False
-        if ahead > _NEAR and (peer.distance - before + ahead > _MOST_AHEAD or not self._is_from(peer, address, data)):
+        if ahead > _NEAR and peer.distance - before + ahead > _MOST_AHEAD:
+            return False
+        if not self._is_from(peer, address, data):
             return False
         queued[channel] = peer.reached[channel] + ahead & 0xFFFF
         peer.distance += ahead - before
@@ -455,7 +511,7 @@ class DatagramFilter:
         tile it exactly, and only so much may be reserved.
         """
         channel, start, length, count, number, total, offset = _FRAGMENT_FIELDS.unpack_from(data, at)
-        if total > self._packet_limit or number >= count or channel & 1:
+        if total > self._packet_limit or number >= count or channel & 1 or not data[0] & 0x80:
             return 0
         size = _FRAGMENT_SIZE + int(length)
         if peer is None:
@@ -518,8 +574,32 @@ class DatagramFilter:
                     del self._requests[token]
                     self._cookies.append((token, int.from_bytes(data[28:], "big")))
                 return True  # a second answer is nothing bad
+            elif data.startswith(_IS_OPEN):
+                if self._listening:
+                    self._tell(address, data)
+                    return True
+            elif data.startswith(_IS_CLOSED):
+                for watch in self._watches.values():
+                    known = watch.address
+                    if data[20:] == watch.question[20:] and address.port == known.port and address.host == known.host:
+                        watch.closed = True
+                return True
         self.dropped += 1
         return True
+
+    def _tell(self, address: Any, question: bytes) -> None:
+        """Answer if a connection is closed; silence means that it is open, and that others must not learn of it."""
+        number = question[28] << 8 | question[29]
+        peer = self._open.get(number & 0xFFF)
+        if peer and peer.session == number >> 12 and address.port == peer.port and address.host == peer.host:
+            return
+        now = self._clock()
+        if now >= self._answers_since + 1:
+            self._answers, self._answers_since = 0, now
+        if self._answers < _MOST_ANSWERS:
+            self._answers += 1
+            self.told += 1
+            self._send(address, _IS_CLOSED + question[20:])
 
     def _admit(self, address: Any) -> bool:
         of_host = self._connects.get(address.host, 0)
