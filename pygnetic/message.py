@@ -1,5 +1,6 @@
 """Messages: what they are called, which fields they have, and how they become bytes."""
 
+import sys
 import unicodedata
 import zlib
 from collections import namedtuple
@@ -119,6 +120,9 @@ class MessageFactory:
         :raises ValueError: the name is taken or is no name, or a keyword is unknown.
         :raises RuntimeError: it is too late, since a Server was made or a Client has connected.
 
+        Messages can be pickled (and sent through a ``multiprocessing.Queue``) if a variable of your module has the
+        name of the message:
+
         >>> move = MessageFactory().register('move', ('x', 'y'), reliable=False, channel=1)
         >>> move(3, 4)
         move(x=3, y=4)
@@ -137,7 +141,7 @@ class MessageFactory:
             raise ValueError(f"register({name!r}, {field_names!r}): {text}")
         delivery = _delivery(name, kwargs)
         try:
-            message_class: Any = namedtuple(name, field_names)  # type: ignore[misc]
+            message_class: Any = namedtuple(name, field_names, module=_caller())  # type: ignore[misc]
         except (ValueError, TypeError) as error:
             raise ValueError(f"register({name!r}, ...): {error}") from None
         for word in (name, *message_class._fields):
@@ -310,6 +314,18 @@ class MessageFactory:
             self.reset_context(context)
         context._unpacker.feed(data)
         return (message for value in context._unpacker for message in self._messages(value))
+
+
+def _caller() -> str | None:
+    """Return the module that calls ``register()``: pickle looks there for the class, as for any namedtuple."""
+    try:
+        frame: Any = sys._getframe(2)
+        if frame.f_globals.get("__name__") == "pygnetic":  # pygnetic.register() was called, and calls ours
+            frame = frame.f_back
+    except (AttributeError, ValueError):  # this Python has no frames
+        return None
+    module: str = frame.f_globals.get("__name__", "__main__")
+    return module
 
 
 def _delivery(name: str, kwargs: dict[str, Any]) -> Delivery:
