@@ -27,6 +27,12 @@ class Delivery(NamedTuple):
     reliable: bool = True
     ordered: bool = True
 
+    def __str__(self) -> str:
+        words = ["reliable" if self.reliable else "unreliable"]
+        words += ["unordered"] * (not self.ordered)
+        words += [f"channel {self.channel}"] * (self.channel != 0)
+        return ", ".join(words)
+
 
 class _Entry(NamedTuple):
     """What a factory knows about one message class."""
@@ -220,9 +226,15 @@ class MessageFactory:
         return list(self._types)
 
     def description(self) -> str:
-        """Return the serializer's wire name and each message with its id and fields, a line each."""
-        lines = [f"{type_id} {signature(cls)}" for type_id, cls in enumerate(self._types, 1)]
-        return "\n".join([self.s_adapter.wire_name, *lines])
+        """Return the serializer's wire name and each message with its id, its fields and its delivery, a line each.
+
+        The usual delivery is left out.
+        """
+        lines = [self.s_adapter.wire_name]
+        for message_class, (type_id, _, delivery) in self._entries.items():
+            line = f"{type_id} {signature(message_class)}"
+            lines.append(line if delivery == Delivery() else f"{line} {delivery}")
+        return "\n".join(lines)
 
     def get_hash(self) -> int:
         """Return a number that is the same wherever the same messages are registered in the same order.
@@ -375,6 +387,11 @@ def difference(server: str, client: str) -> str:
         if here != there:
             type_id, _, message = here.partition(" ")
             other = there.partition(" ")[2]
+            fields, delivery = _split(message)
+            if (their := _split(other))[0] == fields:
+                names = f"server: {_cut(their[1], _SIGNATURE)}; client: {delivery}"
+                what = f"message {type_id} {_next_names([message])} is delivered differently: {names}"
+                return f"{what}; register it with the same reliable=, ordered= and channel= on both sides"
             names = f"server: {_cut(other, _SIGNATURE)}; client: {_cut(message, _SIGNATURE)}"
             return f"message {type_id} differs: {names}; {cure}"
     return "the registered messages differ"
@@ -387,6 +404,12 @@ _NAME = 40
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _split(message: str) -> tuple[str, str]:
+    """Return a description's message with its fields, and its delivery."""
+    fields, _, delivery = message.rpartition(")")
+    return fields, delivery.strip() or str(Delivery())
 
 
 def _next_names(signatures: list[str]) -> str:
