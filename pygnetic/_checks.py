@@ -9,7 +9,7 @@ from typing import Any
 
 from pygnetic._compiled import signature
 from pygnetic.handler import Handler, accepted, misspelt
-from pygnetic.limits import DEFAULT, Limits
+from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory, suggestion
 
 __all__: list[str] = []
@@ -49,16 +49,15 @@ def factory_of(given: Any, owner: Any) -> MessageFactory:
     return factory
 
 
-def limits_of(given: Any) -> Limits:
-    """Return the limits to use: those given, or the default ones.
+def limits_of(given: Any, owner: Any) -> Limits:
+    """Return the limits to use: those given, or the owner's.
 
     :raises TypeError: they are no Limits.
     """
-    if given is None:
-        return DEFAULT
-    if not isinstance(given, Limits):
-        raise TypeError(f"limits is a pygnetic.limits.Limits, such as Limits(unsent=3), not {given!r}")
-    return given
+    limits = owner.limits if given is None else given
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits is a pygnetic.limits.Limits, such as Limits(unsent=3), not {limits!r}")
+    return limits
 
 
 # Where to give what is no option of a Client.

@@ -23,7 +23,7 @@ from pygnetic._strangers import Stranger, Strangers
 from pygnetic.connection import CLOSED, CLOSING, CONNECTING, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler, Receivers
-from pygnetic.limits import Limits
+from pygnetic.limits import DEFAULT, Limits
 from pygnetic.message import MessageFactory, difference
 from pygnetic.network import base
 from pygnetic.network.base import PACKET
@@ -58,6 +58,11 @@ _CONTROLS = 256
 class Endpoint:
     """One end of connections: holds an adapter and does everything in :meth:`update`."""
 
+    #: The network adapter; a subclass can have its own. None is the one that ``pygnetic.init()`` selects.
+    n_adapter: Any = None
+    #: What a connection may send, hold and take; a subclass can have its own.
+    limits: Limits = DEFAULT
+
     _serving = False
     _elsewhere = ""  # who has what a beginner seeks here
 
@@ -66,11 +71,11 @@ class Endpoint:
     ) -> None:
         if type(conn_limit) is not int or conn_limit < 1:
             raise ValueError(f"conn_limit is {conn_limit!r}; it is the number of connections, 1 or more")
+        n_adapter = self.n_adapter if n_adapter is None else n_adapter
         chosen = network.current_adapter() if n_adapter is None else network.get_adapter(n_adapter)
         adapter_class = network.adapter_class(chosen)
         check_options(type(self), adapter_class, options)
-        #: The limits on what a connection may send, hold and take.
-        self.limits = limits_of(limits)
+        self.limits = limits_of(limits, self)
         check_unreliable_size(self.limits, adapter_class)
         #: How many connections there can be.
         self.conn_limit = conn_limit
@@ -104,7 +109,7 @@ class Endpoint:
             if hasattr(type(self), name):  # a property of yours, and in it something else is missing
                 return object.__getattribute__(self, name)
             text = f"{type(self).__name__!r} object has no attribute {name!r}"
-            ours = name.startswith("_") or name in ("address", "conn_limit", "limits")
+            ours = name.startswith("_") or name in ("address", "conn_limit")
             if ours and "_adapter" not in self.__dict__:
                 text += "; an __init__() of your own must call super().__init__() first"
             elif name.startswith("net_") or hasattr(Connection, name):

@@ -243,10 +243,7 @@ class Connection:
         most = outbox.most[index]
         reliable = self._factory.deliveries[index].reliable
         if len(data) > most:
-            kind, limit = ("a message", "packet_size") if reliable else ("an unreliable message", "unreliable_size")
-            raise MessageTooLarge(
-                f"{signature(message_class)} has {len(data)} bytes; {kind} can have {most} (Limits.{limit})"
-            )
+            raise MessageTooLarge(f"{signature(message_class)} has {len(data)} bytes; {self._largest(most, reliable)}")
         if self._state == OPEN:
             self._flush()
             return self._state == OPEN and outbox.put(self, index, message_class, data)
@@ -256,6 +253,15 @@ class Connection:
         if reliable:
             self._overload(len(data))
         return False
+
+    def _largest(self, most: int, reliable: bool) -> str:
+        """Say how many bytes a message can have, and what to do with a larger one."""
+        if reliable or most == self._limits.packet_size:
+            kind = "a message" if reliable else "an unreliable message"
+            cure = "send it as several messages, or raise the limit on both sides"
+            return f"{kind} can have {most} (Limits.packet_size): {cure}"
+        cure = "send it as several messages, register() it with reliable=True, or raise the limit if the adapter allows"
+        return f"an unreliable message can have {most} (Limits.unreliable_size): {cure}"
 
     def _flush(self) -> None:
         refused = self._outbox.flush()

@@ -1,5 +1,6 @@
 """Messages: what they are called, which fields they have, and how they become bytes."""
 
+import sys
 import unicodedata
 import zlib
 from collections import namedtuple
@@ -25,6 +26,12 @@ class Delivery(NamedTuple):
     channel: int = 0
     reliable: bool = True
     ordered: bool = True
+
+    def __str__(self) -> str:
+        words = ["reliable" if self.reliable else "unreliable"]
+        words += ["unordered"] * (not self.ordered)
+        words += [f"channel {self.channel}"] * (self.channel != 0)
+        return ", ".join(words)
 
 
 class _Entry(NamedTuple):
@@ -119,6 +126,9 @@ class MessageFactory:
         :raises ValueError: the name is taken or is no name, or a keyword is unknown.
         :raises RuntimeError: it is too late, since a Server was made or a Client has connected.
 
+        Messages can be pickled (and sent through a ``multiprocessing.Queue``) if a variable of your module has the
+        name of the message:
+
         >>> move = MessageFactory().register('move', ('x', 'y'), reliable=False, channel=1)
         >>> move(3, 4)
         move(x=3, y=4)
@@ -137,7 +147,7 @@ class MessageFactory:
             raise ValueError(f"register({name!r}, {field_names!r}): {text}")
         delivery = _delivery(name, kwargs)
         try:
-            message_class: Any = namedtuple(name, field_names)  # type: ignore[misc]
+            message_class: Any = namedtuple(name, field_names, module=_caller())  # type: ignore[misc]
         except (ValueError, TypeError) as error:
             raise ValueError(f"register({name!r}, ...): {error}") from None
         for word in (name, *message_class._fields):
@@ -216,9 +226,15 @@ class MessageFactory:
         return list(self._types)
 
     def description(self) -> str:
-        """Return the serializer's wire name and each message with its id and fields, a line each."""
-        lines = [f"{type_id} {signature(cls)}" for type_id, cls in enumerate(self._types, 1)]
-        return "\n".join([self.s_adapter.wire_name, *lines])
+        """Return the serializer's wire name and each message with its id, its fields and its delivery, a line each.
+
+        The usual delivery is left out.
+        """
+        lines = [self.s_adapter.wire_name]
+        for message_class, (type_id, _, delivery) in self._entries.items():
+            line = f"{type_id} {signature(message_class)}"
+            lines.append(line if delivery == Delivery() else f"{line} {delivery}")
+        return "\n".join(lines)
 
     def get_hash(self) -> int:
         """Return a number that is the same wherever the same messages are registered in the same order.
@@ -312,6 +328,18 @@ class MessageFactory:
         return (message for value in context._unpacker for message in self._messages(value))
 
 
+def _caller() -> str | None:
+    """Return the module that calls ``register()``: pickle looks there for the class, as for any namedtuple."""
+    try:
+        frame: Any = sys._getframe(2)
+        if frame.f_globals.get("__name__") == "pygnetic":  # pygnetic.register() was called, and calls ours
+            frame = frame.f_back
+    except (AttributeError, ValueError):  # this Python has no frames
+        return None
+    module: str = frame.f_globals.get("__name__", "__main__")
+    return module
+
+
 def _delivery(name: str, kwargs: dict[str, Any]) -> Delivery:
     unknown = set(kwargs) - {"reliable", "ordered", "channel", "flags"}
     if unknown:
@@ -359,6 +387,11 @@ def difference(server: str, client: str) -> str:
         if here != there:
             type_id, _, message = here.partition(" ")
             other = there.partition(" ")[2]
+            fields, delivery = _split(message)
+            if (their := _split(other))[0] == fields:
+                names = f"server: {_cut(their[1], _SIGNATURE)}; client: {delivery}"
+                what = f"message {type_id} {_next_names([message])} is delivered differently: {names}"
+                return f"{what}; register it with the same reliable=, ordered= and channel= on both sides"
             names = f"server: {_cut(other, _SIGNATURE)}; client: {_cut(message, _SIGNATURE)}"
             return f"message {type_id} differs: {names}; {cure}"
     return "the registered messages differ"
@@ -371,6 +404,12 @@ _NAME = 40
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _split(message: str) -> tuple[str, str]:
+    """Return a description's message with its fields, and its delivery."""
+    fields, _, delivery = message.rpartition(")")
+    return fields, delivery.strip() or str(Delivery())
 
 
 def _next_names(signatures: list[str]) -> str:

@@ -77,7 +77,7 @@ class Server(Endpoint):
             self.message_factory = message_factory
         # the server's from now on, whatever message_factory is made to be: it has frozen this one, and sends its hash
         self._factory = factory = factory_of(None, self)
-        check_width(factory, limits_of(limits))
+        check_width(factory, limits_of(limits, self))
         self._hash = factory.get_hash()  # ImportError without a serialization adapter, so before a port is bound
         super().__init__((host, port), conn_limit, n_adapter, limits, adapter_options)
         factory.set_frozen()

@@ -223,7 +223,7 @@ def test_hello_shows_the_messages(
         assert there.server.connections() == [], "nobody came in"
     assert code == _ping.ANSWERED
     assert "The server packs with json and has these messages, in this order:" in text
-    assert "  1 chat_msg(player, msg)\n  2 move(x, y)\n" in text
+    assert "  1 chat_msg(player, msg)\n  2 move(x, y) unreliable\n" in text
     assert "It is not full." in text
     # whoever looks at the server sees that nothing is wrong
     [told] = [record.message for record in caplog.records if LOCAL in record.message]

@@ -13,6 +13,7 @@ import pytest
 
 import pygnetic as net
 from pygnetic import network, serialization
+from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
 from pygnetic.network import memory_adapter, socket_adapter
 from pygnetic.serialization import json_adapter
@@ -222,6 +223,32 @@ def test_an_instance_chooses_for_itself() -> None:
         assert isinstance(one._adapter, memory_adapter.Adapter)
         assert isinstance(two._adapter, socket_adapter.Adapter)
     assert network.selected_adapter is socket_adapter
+
+
+@pytest.mark.parametrize("end", [net.Client, net.Server])
+def test_a_subclass_chooses_for_all_of_its_objects(end: type[Any]) -> None:
+    net.init(logging_lvl=None, n_module="socket", s_module="json")
+
+    class Mine(end):  # type: ignore[misc]
+        n_adapter = "memory"
+        limits = Limits(unsent=1000)
+
+    class Own(Mine):
+        n_adapter = memory_adapter  # type: ignore[assignment]
+
+    with Mine() as one, Own() as two, Mine(n_adapter="socket", limits=Limits(unsent=3)) as three, end() as four:
+        assert isinstance(one._adapter, memory_adapter.Adapter) and isinstance(two._adapter, memory_adapter.Adapter)
+        assert one.limits.unsent == two.limits.unsent == 1000
+        assert isinstance(three._adapter, socket_adapter.Adapter) and three.limits.unsent == 3
+        assert isinstance(four._adapter, socket_adapter.Adapter) and four.limits == Limits()
+
+
+@pytest.mark.parametrize("end", [net.Client, net.Server])
+def test_what_a_subclass_chooses_is_checked(end: type[Any]) -> None:
+    with pytest.raises(ImportError, match="pigeon"):
+        type("Mine", (end,), {"n_adapter": "pigeon"})()
+    with pytest.raises(TypeError, match=r"limits is a pygnetic.limits.Limits"):
+        type("Mine", (end,), {"limits": {"unsent": 3}})(n_adapter="memory")
 
 
 # -- init()
