@@ -433,16 +433,6 @@ def test_the_examples_are_where_the_page_says() -> None:
 # -- the pages together
 
 
-def test_pip_is_asked_for_this_pygnetic() -> None:
-    """PyPI has a pygnetic 1.0 of 2012, which pip takes, and fails to build, if no version is asked for."""
-    texts = [ROOT / "README.rst", *PAGES, *DOC.rglob("Dockerfile"), *Path(net.__file__).parent.rglob("*.py")]
-    lines = [line for path in texts for line in path.read_text(encoding="utf-8").splitlines() if "pip install" in line]
-    asked = [line for line in lines if re.search(r"pip install[^`]*\bpygnetic\b(?!\[)", line)]
-    assert len(asked) >= 6
-    for line in asked:
-        assert re.search(r"pygnetic(>=2|-2\.\d\.\d-)", line), line
-
-
 def test_every_public_name_is_on_a_page() -> None:
     text = "".join(page(f"reference/{name}") for name in ("api", "adapters", "errors", "limits"))
     modules = (net, net.client, net.connection, net.event, net.handler, net.message, net.server, errors, limits)
