@@ -133,10 +133,10 @@ def normal(text: str, port: str) -> str:
 # -- the tutorial
 
 
-def test_the_tutorial_is_sixty_lines() -> None:
+def test_the_tutorial_is_under_seventy_lines() -> None:
     lines = [len(path.read_text(encoding="utf-8").splitlines()) for path in (SNIPPETS / "tutorial").glob("*.py")]
     assert len(lines) == 3
-    assert sum(lines) == 60
+    assert 60 <= sum(lines) < 70
 
 
 def test_two_windows_chat(folder: Path) -> None:
@@ -160,19 +160,25 @@ def test_two_windows_chat(folder: Path) -> None:
 
 
 def test_what_the_tutorial_server_gets_from_a_stranger(folder: Path, port: str) -> None:
-    """Nonsense does not stop it."""
+    """Nonsense does not stop it, and a name is not changed by what is said."""
     factory = MessageFactory()
     factory.register("update_remoteobject", ("type_id", "obj_id", "variables"))
+    factory.register("join", ("name",))
+    factory.register("say", ("text",))
     factory.register("chat_msg", ("player", "msg"))
     with Program(folder, "server.py") as server, net.Client(message_factory=factory) as client:
         server.wait_for("The server listens on port")
         connection = client.connect("127.0.0.1", int(port))
         for value in ([[]], {"a": 1}, None, 1e300, "\0\x1b[2J", "x" * 500):
-            connection.net_chat_msg(value, value)
-        connection.net_chat_msg("Tom", "all well")
+            connection.net_join(value)
+            connection.net_say(value)
+            connection.net_chat_msg("Ann", value)  # only the server says who speaks: nothing comes of it
+        connection.net_join("Tom")
+        connection.net_say("all well")
         while not server.process.poll() and connection.reason is None and connection.messages_received < 7:
             client.update(20)
         server.wait_for("Tom: all well")
+        assert "Ann" not in server.output
 
 
 # -- programs that run by themselves
