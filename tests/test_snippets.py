@@ -359,6 +359,44 @@ def test_nothing_is_drawn_before_the_first_place() -> None:
     assert smooth.at(5.0) == 42
 
 
+@pytest.fixture(scope="module")
+def predict() -> dict[str, Any]:
+    return runpy.run_path(str(SNIPPETS / "predict.py"))
+
+
+def test_your_own_ship_moves_at_once_and_stops_at_once(predict: dict[str, Any]) -> None:
+    """With 100 ms each way, and the key down for 12 frames: 36 pixels, and not one more afterwards."""
+    shown = [mine for mine, _ in predict["shown"]]
+    assert shown[:12] == [3 * frame for frame in range(1, 13)]
+    assert set(shown[12:]) == {36}
+    told = [told for _, told in predict["shown"]]
+    assert told[11] == 0 and told[-1] == 36  # the line is as slow as it says, and both agree in the end
+
+
+def test_the_server_puts_your_own_ship_right(predict: dict[str, Any]) -> None:
+    mine = predict["Mine"]()
+    numbers = [mine.input(1) for _ in range(10)]
+    assert mine.x == 30
+    mine.answer(numbers[3], 100)  # somebody pushed us: after four inputs we were at 100; six more follow
+    assert mine.x == 118
+    mine.answer(numbers[1], 0)  # an old answer plays nothing twice
+    assert len(mine.waiting) == 6
+    mine.answer(numbers[-1], 42)
+    assert mine.x == 42 and not mine.waiting
+
+
+def test_more_inputs_make_no_ship_faster(predict: dict[str, Any]) -> None:
+    guest, steer = predict["Guest"](), predict["steer"]
+    for number in range(1000):
+        guest.net_steer(steer(number, 1))
+    assert guest.x == predict["SPEED"] * predict["BURST"]
+    for number in range(60):
+        guest.tick()
+        for dx in (1, 1, 1e300, [], "x", None, -7, float("nan")):
+            guest.net_steer(steer(number, dx))
+    assert guest.x == predict["SPEED"] * (predict["BURST"] + 60)
+
+
 # -- the adapters
 
 
