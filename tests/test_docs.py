@@ -442,7 +442,12 @@ def test_every_public_name_is_on_a_page() -> None:
 
 
 def test_every_example_is_on_a_page() -> None:
-    shown = set(re.findall(r"literalinclude:: \.\./examples/(\w+\.py)", page("examples") + page("games")))
+    """Whole, once: printed, or as a file to save."""
+    text = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    whole = re.findall(r"literalinclude:: [./]*/examples/(\w+\.py)\n(?!   :pyobject:)", text)
+    whole += re.findall(r":download:`examples/\w+\.py <[./]*/examples/(\w+\.py)>`", text)
+    shown = set(whole)
+    assert len(whole) == len(shown)
     assert shown == {path.name for path in (ROOT / "examples").glob("*.py")} - {"__init__.py"}
 
 
@@ -454,9 +459,13 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for name in map(name_of, PAGES):
         assert (tmp_path / f"{name}.html").exists()
+
+
+def test_code_scrolls_and_what_is_printed_wraps() -> None:
+    """A line of code that goes on in column 0 looks like a line of its own."""
     css = (DOC / "_static" / "wrap.css").read_text(encoding="utf-8")
-    for name in ("games", "examples", "security"):  # lines of 120 characters are broken, not scrolled
-        kinds = re.findall(r'class="(highlight-\w+) notranslate"', (tmp_path / f"{name}.html").read_text("utf-8"))
-        assert kinds
-        for kind in {*kinds} - {"highlight-sh"}:
-            assert f"div.{kind} pre" in css
+    assert re.findall(r"div\.highlight-(\w+) pre", css) == ["none"]
+    for path in PAGES:
+        code = re.findall(r"literalinclude:: (\S+)\n((?: +:.*\n)*)", path.read_text(encoding="utf-8"))
+        for name, options in code:
+            assert (":language: none" in options) == name.endswith(".txt"), f"{path}: {name}"

@@ -140,6 +140,12 @@ def test_files_that_are_named_exist() -> None:
         assert (ROOT / name).exists() or (ROOT / "examples" / name).exists(), name
 
 
+def test_every_example_is_named() -> None:
+    section = README.partition("\nThe examples\n---")[2].partition("\n---")[0]
+    named = set(re.findall(r"``(\w+\.py)``", section))
+    assert named == {path.name for path in (ROOT / "examples").glob("*.py")} - {"__init__.py"}
+
+
 def test_options_of_the_arena_that_are_named_exist() -> None:
     source = (ROOT / "examples" / "arena.py").read_text(encoding="utf-8")
     options = set(re.findall(r"``(--[\w-]+)", README)) - {"--help"}
