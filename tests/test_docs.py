@@ -13,6 +13,7 @@ from pathlib import Path
 
 import figures
 import pytest
+from pages import DOC, page, table
 from test_floors import FLOORS, LIBRARIES
 from world import World
 
@@ -24,7 +25,6 @@ from pygnetic.limits import Limits
 from pygnetic.network import enet_filter
 
 ROOT = Path(__file__).parent.parent
-DOC = ROOT / "doc"
 # generated pages are elsewhere, but a reader may have built them in here
 PAGES = [path for path in sorted(DOC.rglob("*.rst")) if "build" not in path.relative_to(DOC).parts]
 
@@ -68,20 +68,6 @@ def code_blocks(text: str, language: str) -> Iterator[str]:
     """The contents of each ``code-block`` of a language."""
     for found in re.finditer(rf"^( *)\.\. code-block:: {language}\n((?:\1 +.*\n|\n)+)", text, re.MULTILINE):
         yield textwrap.dedent(found[2]).strip() + "\n"
-
-
-def table(text: str, first_heading: str) -> list[list[str]]:
-    """The cells of the list-table whose first heading is this, a row each, without the headings."""
-    for found in re.finditer(r"\.\. list-table::\n(?: +:.*\n)+\n((?: +.*\n|\n)+)", text):
-        rows = re.split(r"^ +\* -(?= |$)", found[1], flags=re.MULTILINE)[1:]
-        cells = [[" ".join(cell.split()) for cell in re.split(r"^ +-(?= |$)", row, flags=re.MULTILINE)] for row in rows]
-        if cells[0][0] == first_heading:
-            return cells[1:]
-    raise AssertionError(f"no table begins with {first_heading!r}")
-
-
-def page(name: str) -> str:
-    return (DOC / f"{name}.rst").read_text(encoding="utf-8")
 
 
 # -- what can run
