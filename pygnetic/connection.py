@@ -84,6 +84,16 @@ class Connection:
         return self._state == OPEN
 
     @property
+    def message_factory(self) -> MessageFactory:
+        """What knows the messages of this connection."""
+        return self._factory
+
+    @property
+    def handlers(self) -> list[Handler]:
+        """The handlers that :meth:`add_handler` has added, in this order; none after the end."""
+        return [handler for handler, _ in self._inbox.handlers]
+
+    @property
     def rtt(self) -> float:
         """Round-trip time in ms, 0.0 until the first PING came back."""
         return self._meter.rtt

@@ -443,7 +443,7 @@ def test_demo_finds_the_arena() -> None:
 
 def test_demo_says_where_the_arena_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_demo, "find", lambda: None)
-    assert "pip install 'pygnetic>=2'" in main(["demo"])
+    assert "It is in the wheel, and in the folder examples/" in main(["demo"])
 
 
 def test_demo_without_pygame(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

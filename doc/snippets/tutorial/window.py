@@ -9,6 +9,7 @@ lines, typed, running = ['connecting ...'], '', True
 class Me(net.Handler):
     def on_connect(self):
         lines.append('connected')
+        self.connection.net_join(name)
     def net_chat_msg(self, message):
         lines.append(f'{message.player}: {message.msg}')
     def on_disconnect(self):
@@ -30,7 +31,7 @@ while running:
         elif e.type == pygame.KEYDOWN and e.key == pygame.K_BACKSPACE:
             typed = typed[:-1]
         elif e.type == pygame.KEYDOWN and e.key == pygame.K_RETURN:
-            connection.net_chat_msg(name, typed)
+            connection.net_say(typed)
             typed = ''
     screen.fill('black')
     for row, line in enumerate([*lines[-10:], f'{name}: {typed}_']):
