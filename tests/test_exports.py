@@ -26,7 +26,7 @@ PUBLIC: dict[str, set[str]] = {
     "pygnetic.network": {"get_adapter", "select_adapter", "selected_adapter"},
     "pygnetic.network.base": {
         "CLOSED", "OPENED", "PACKET", "Adapter", "Event", "Peer", "check_host", "check_port", "listen_error",
-        "never_opened", "over_limit", "resolve", "written",
+        "most_cost", "never_opened", "over_limit", "resolve", "written",
     },
     "pygnetic.network.enet_adapter": {"Adapter", "Peer"},
     "pygnetic.network.enet_filter": {"DatagramFilter"},
