@@ -12,7 +12,7 @@ from pygnetic import _session, event, network
 from pygnetic._checks import check_options, limits_of, warn_of_names, warn_of_no_update, warn_of_waiting, who_has
 from pygnetic._deadlines import Deadlines
 from pygnetic._strangers import Stranger, Strangers
-from pygnetic.connection import CLOSED, CLOSING, CONNECTING, OPEN, Connection
+from pygnetic.connection import CLOSED, CONNECTING, LEAVING, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler, Receivers
 from pygnetic.limits import Limits
@@ -123,12 +123,15 @@ class Endpoint:
     def _full(self) -> bool:
         if len(self._connections) < self.conn_limit:
             return False  # without a look at each: 60 us for everyone of a thousand who join
-        # who has said BYE, or whose CLOSED waits to be dispatched, has left
-        here = (c._state < CLOSING and c.reason is None and c._gone is None for c in self._connections.values())
+        # a connection whose CLOSED waits to be dispatched has left, too
+        here = (c._state < LEAVING and c.reason is None and c._gone is None for c in self._connections.values())
         return sum(here) >= self.conn_limit
 
     def _closing(self, connection: Connection) -> None:
         self._deadlines.set(connection, self._clock() + self.limits.close_time)
+
+    def _departs(self, connection: Connection, now: float) -> None:
+        """The other end has said BYE, or is gone; what it sent before is still dispatched."""
 
     # -- the loop
 
@@ -244,19 +247,20 @@ class Endpoint:
                 inbox = connection._inbox
                 inbox.heard = heard
                 if packet and packet[0] == _session.MARK:
-                    if connection._state < CLOSING:
+                    if connection._state < LEAVING:
                         self._take_control(connection, packet, now)
                 elif inbox.open and inbox.put(packet, info):
                     if not inbox.queued:
                         inbox.queued = True
                         ready.append(connection)
-                else:
-                    connection._receive(packet, info)
+                elif connection._receive(packet, info):
+                    self._wake(connection)
             elif kind == base.CLOSED:
-                if not connection._inbox.open:  # never welcomed: what came is nobody's
+                if connection._state == CONNECTING:  # never welcomed: what came is nobody's
                     connection._inbox.drop()
                 connection._gone = info
                 connection._outbox.shut()
+                self._departs(connection, now)
                 self._wake(connection)
             else:
                 self._opened(connection)
@@ -377,28 +381,27 @@ class Endpoint:
         self._replied = True
         kind = packet[1] if len(packet) > 1 else 0
         if kind == _session.PING:
-            if connection._state != CLOSING:
-                connection._peer.send(_session.pong(packet), reliable=False, ordered=False)
+            connection._peer.send(_session.pong(packet), reliable=False, ordered=False)
         elif kind == _session.PONG:
             rtt = _session.read_pong(packet, now)
             connection._meter.answered(_session.stamp(packet), rtt * 1000)
         elif kind == _session.BYE:
-            farewell = _session.read_bye(packet)
-            if connection.reason is None:
-                connection.reason = farewell.reason
-                if self._serving and farewell.reason.code not in _OF_CLIENTS:
-                    connection.reason = Reason(DisconnectReason.CLOSED, farewell.reason.text)
-                self._deadlines.set(connection, now + (_LAST_WORDS if farewell.final else self.limits.close_time))
-        elif connection._awaits_welcome() and kind == _session.WELCOME and len(packet) == 2:
+            reason, final = _session.read_bye(packet)
+            if self._serving and reason.code not in _OF_CLIENTS:
+                reason = Reason(DisconnectReason.CLOSED, reason.text)
+            connection._left(reason)
+            self._deadlines.set(connection, now + (_LAST_WORDS if final else self.limits.close_time))
+            self._departs(connection, now)
+        elif connection._state == CONNECTING and kind == _session.WELCOME and len(packet) == 2:
             self._begin(connection, now)
-        elif connection._awaits_welcome() and kind == _session.REFUSE:
-            refusal = _session.read_refuse(packet)
-            connection.reason = refusal.reason
-            if refusal.description:
-                text = difference(refusal.description, connection._factory.description())
-                connection.reason = Reason(refusal.reason.code, _session.printable(text))
+        elif connection._state == CONNECTING and kind == _session.REFUSE:
+            reason, description = _session.read_refuse(packet)
+            if description:
+                text = difference(description, connection._factory.description())
+                reason = Reason(reason.code, _session.printable(text))
+            connection._left(reason)
             self._deadlines.set(connection, now + self.limits.close_time)
-        elif connection._state < CLOSING:
+        else:
             raise DecodeError(f"control packet {kind} does not belong here")
 
     def _begin(self, connection: Connection, now: float) -> None:
@@ -429,9 +432,9 @@ class Endpoint:
         for target in self._deadlines.take(now):
             if isinstance(target, Stranger):
                 self._expire(target)
-            elif target._state == OPEN and target.reason is None:
+            elif target._state == OPEN:
                 self._keep_in_touch(target, now)
-            elif target._state == CONNECTING and target.reason is None:
+            elif target._state == CONNECTING:
                 unreachable = DisconnectReason.UNREACHABLE
                 target.reason = Reason(unreachable, self._explain(target, unreachable))
                 target._peer.abort()
