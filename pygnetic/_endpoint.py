@@ -8,11 +8,11 @@ from itertools import count
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pygnetic import _session, event, network
+from pygnetic import _goodbye, _session, event, network
 from pygnetic._checks import check_options, limits_of, warn_of_names, warn_of_no_update, warn_of_waiting, who_has
 from pygnetic._deadlines import Deadlines
 from pygnetic._strangers import Stranger, Strangers
-from pygnetic.connection import CLOSED, CONNECTING, LEAVING, OPEN, Connection
+from pygnetic.connection import CLOSED, CLOSING, CONNECTING, LEAVING, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler, Receivers
 from pygnetic.limits import Limits
@@ -68,6 +68,7 @@ class Endpoint:
         self._adapter: Any = adapter_class(address, conn_limit, limits=self.limits, **options)
         self._clock: Callable[[], float] = self._adapter.clock
         self._closed = False
+        self._ending = "is closed"
         self._updating = 0  # the thread that is in update()
         self._updated = False  # update() was ever called
         self._connections: dict[Any, Connection] = {}  # by peer, until CLOSED was dispatched
@@ -82,12 +83,13 @@ class Endpoint:
         self._replied = False  # control packets wait for a flush
         self._slept = 0.0  # seconds that nobody called update(), which are not a peer's silence
         self._proxy = weakref.proxy(self)
+        _goodbye.opened(self)
 
     def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.close()
+        self.close(_goodbye.PATIENCE)
 
     if not TYPE_CHECKING:  # or type checkers would believe that there is everything
 
@@ -205,7 +207,7 @@ class Endpoint:
                     self._deadlines.set(connection, connection._due + slept)
 
     def _closed_error(self) -> RuntimeError:
-        return RuntimeError(f"this {type(self).__name__} is closed; make a new one")
+        return RuntimeError(f"this {type(self).__name__} {self._ending}; make a new one")
 
     def _refuse_other_thread(self, name: str) -> None:
         """:raises RuntimeError: another thread is in update()."""
@@ -459,19 +461,32 @@ class Endpoint:
 
     # -- the end
 
-    def close(self) -> None:
-        """Say goodbye, call every ``on_disconnect()``, free the port; never waits. Harmless when repeated."""
+    def close(self, timeout: float = 0) -> None:
+        """Say goodbye, call every ``on_disconnect()``, free the port. Harmless when repeated.
+
+        :param timeout: how long to wait at most, in ms, until everything that was sent has arrived and each other end
+            has closed, too; 0 does not wait. What comes meanwhile is dropped.
+
+        The end of ``with`` waits for up to a second, and so does Python's end for what is still open then.
+        """
         if self._closed:
             return
         self._refuse_other_thread("close")
-        self._flush()
+        try:
+            final = not timeout > 0
+        except TypeError:
+            raise TypeError(f"close() takes how long to wait, a number of ms, not {timeout!r}") from None
         self._check_updated()
         connections = list(self._connections.values())
-        for connection in connections:
-            self._last_words(connection)
-        self._closed = True
-        self._adapter.close()
         errors: list[BaseException] = []
+        goodbye = self._say_goodbye(final)
+        try:
+            _goodbye.wait([goodbye], timeout)
+        except BaseException as error:  # a Ctrl-C ends the wait only, and is raised when all is done
+            errors.append(error)
+        self._closed = True
+        _goodbye.closed(self)
+        self._adapter.close()
         # of who is CLOSED and still here, one handler raised in on_disconnect() and others are to be told
         for connection in connections + [left for left in self._ready if left._state == CLOSED]:
             if connection._state != CLOSED:
@@ -499,20 +514,56 @@ class Endpoint:
                 return
             self._check_updated()
             text = f"its {type(self).__name__} is gone, since nothing refers to it; keep it in a variable"
-            for connection in self._connections.values():  # nobody sends what they would accept
-                connection.reason = connection.reason or Reason(DisconnectReason.CLOSED, text)
-                connection._state = CLOSED
-                connection._outbox.shut()
-                connection._inbox.drop()
+            self._kill(text)
         except Exception:  # Python ends, and what this needs is gone already
             return
 
-    def _last_words(self, connection: Connection) -> None:
-        if connection._state == OPEN and connection._gone is None:
-            code = DisconnectReason.KICKED if self._serving else DisconnectReason.CLOSED
-            text = "the server was closed" if self._serving else "the client was closed"
-            connection._peer.send(_session.bye(Reason(code, text), True, self.limits.packet_size))
-        connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
+    def _say_goodbye(self, final: bool) -> _goodbye.Goodbye:
+        """Send everything, and say BYE to everybody.
+
+        :param final: nobody goes on reading here; else return who is to be waited for.
+        """
+        self._flush()
+        code, text = DisconnectReason.CLOSED, "the client was closed"
+        if self._serving:
+            code, text = DisconnectReason.KICKED, "the server was closed"
+        bye = _session.bye(Reason(code, text), final, self.limits.packet_size)
+        waiting = []
+        for connection in self._connections.values():
+            connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
+            if connection._gone is None and connection._state in (OPEN, CLOSING):  # LEAVING: the other end closes
+                if connection._state == OPEN:
+                    connection._peer.send(bye)
+                if not final:
+                    connection._peer.disconnect()
+                    waiting.append(connection._peer)
+        return _goodbye.Goodbye(self._adapter, waiting)
+
+    # -- what the end of the program and a fork do to it (see _goodbye.End)
+
+    def _depart(self) -> _goodbye.Goodbye | None:
+        # never updated, it has nobody, and __del__() tells that; a thread that is in update() goes on till the very end
+        return None if self._updating or not self._updated else self._say_goodbye(final=False)
+
+    def _bury(self) -> None:
+        self._closed = True
+        self._adapter.close()
+        self._kill("the program has ended")
+
+    def _disown(self) -> None:
+        self._closed = True
+        self._updating = 0  # the thread that was in it is the parent's
+        self._ending = "is a copy of the parent process's, made by a fork"
+        self._adapter.abandon()
+        self._kill(f"its {type(self).__name__} {self._ending}")
+
+    def _kill(self, text: str) -> None:
+        """Nobody sends what connections would accept, so they do not."""
+        for connection in self._connections.values():
+            connection.reason = connection.reason or Reason(DisconnectReason.CLOSED, text)
+            connection._state = CLOSED
+            connection._outbox.shut()
+            connection._inbox.drop()
 
 
 def _log_unraised(error: BaseException) -> None:

@@ -148,7 +148,7 @@ def test_on_disconnect_is_the_last_call_for_the_evicted(memory_world: World) -> 
     for _ in range(SPARE + 2):
         bads.append(bad := Raw(world, server))
         say(bad, hello(server))
-        world.until(lambda: bad.packets)  # noqa: B023
+        world.until(lambda: bad.packets)
         say(bad, BYE)
         world.until(lambda: not server.connections())
     assert [made.ended for made in server.made] == [1, *[0] * (SPARE + 1)]

@@ -164,6 +164,9 @@ class Adapter:
         if self.closed:
             return
         self.flush()
+        self.abandon()
+
+    def abandon(self):
         self.closed = True
         for peer in list(self.peers):
             peer.end(DisconnectReason.LOST)

@@ -80,6 +80,12 @@ class Adapter(Protocol):
     def close(self) -> None:
         """Send what is queued and free the port; harmless when repeated. No events come after it."""
 
+    def abandon(self) -> None:
+        """Close the descriptors and send nothing: in a forked child, they are copies of what the parent goes on using.
+
+        What the system shares between the two, such as an epoll's registrations, stays as it is.
+        """
+
 
 def never_opened(opened: bool) -> DisconnectReason:
     """Return why a peer is gone when nobody said more."""

@@ -380,6 +380,12 @@ class Adapter:
                 # end may be reading our last packets
                 if not peer.unsent:
                     peer._enet.disconnect_now()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the socket and send nothing."""
+        for peer in self._peers:
+            if peer is not None:
                 peer._enet = None
                 peer._sending = False
         for peer, _ in self._asking.values():

@@ -158,3 +158,7 @@ class Adapter:
             peer._other = None
         self._peers.clear()
         self.events.clear()
+
+    def abandon(self) -> None:
+        """Close: nobody else has any of it, and a forked child has copies of both ends."""
+        self.close()

@@ -225,8 +225,8 @@ class Adapter:
         peer._attempts = []
 
     def _give_up(self, attempt: _Attempt) -> None:
-        assert self._selector is not None
-        self._selector.unregister(attempt.sock)
+        if self._selector is not None:
+            self._selector.unregister(attempt.sock)
         attempt.sock.close()
 
     def poll(self, timeout: float = 0) -> list[Event]:
@@ -410,11 +410,19 @@ class Adapter:
                     for _ in range(4):
                         if not peer._sock.recv(_CHUNK):
                             break
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the sockets and send nothing."""
+        if self._selector is None:
+            return
+        # first: to unregister a socket here would do it in the parent, too, whose epoll is the same
+        self._selector.close()
+        self._selector = None
+        for peer in list(self._peers):
             self._forget(peer)
         if self._listener is not None:
             self._listener.close()
-        self._selector.close()
-        self._selector = None
         self._events.clear()
 
 
