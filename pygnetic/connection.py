@@ -1,5 +1,6 @@
 """One connection to a remote end: its state, sending, dispatching, statistics."""
 
+import logging
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,8 @@ from pygnetic.message import MessageFactory, advice, no_message, suggestion, unr
 from pygnetic.stats import Meter, Stats
 
 __all__ = ["Connection"]
+
+_logger = logging.getLogger("pygnetic")
 
 # LEAVING: the other end has said BYE. CLOSING: this end closes, or was refused, and drops what comes in.
 CONNECTING, OPEN, LEAVING, CLOSING, CLOSED = range(5)
@@ -267,14 +270,21 @@ class Connection:
 
     def _overload(self, refused: int) -> None:
         """More reliable data is unsent than the limit allows: nothing can be left out of it, so this is the end."""
+        size = self.unsent + refused
         text = (
-            f"{self.unsent + refused} bytes were sent faster than the other end took them, and were dropped; the limit "
+            f"{size} bytes were sent faster than the other end took them, and were dropped; the limit "
             f"is {self._limits.unsent} (Limits.unsent): watch connection.unsent, or raise the limit"
         )
-        self._close(Reason(DisconnectReason.OVERLOADED, text), now=True)
+        _logger.warning("%r: %s", self, text)
+        told = f"the {'server' if self._is_server() else 'client'} sent {size:,} bytes faster than they could arrive"
+        self._close(Reason(DisconnectReason.OVERLOADED, text), now=True, told=told)
 
-    def _close(self, reason: Reason, now: bool = False) -> None:
-        """Begin to end the connection from this side: say BYE, drop what comes in."""
+    def _close(self, reason: Reason, now: bool = False, told: str = "") -> None:
+        """Begin to end the connection from this side: say BYE, drop what comes in.
+
+        :param now: do not wait for what was sent before.
+        :param told: a text for the other end, if that is another: it goes before what was sent.
+        """
         if self._state >= CLOSING:
             return
         opened = self._state == OPEN
@@ -286,13 +296,17 @@ class Connection:
         self._inbox.drop()
         if opened:
             code = DisconnectReason.KICKED if self._is_server() and reason.code == 0 else reason.code
-            self._peer.send(_session.bye(Reason(code, reason.text), now, self._limits.packet_size))
-        if now:
+            bye = _session.bye(Reason(code, told or reason.text), now, self._limits.packet_size)
+            if told:
+                self._peer.break_off(bye)
+            else:
+                self._peer.send(bye)
+        if now and not (opened and told):
             if opened:
                 self.parent._adapter.flush()
             self._peer.abort()
         else:
-            self._peer.disconnect()
+            self._peer.disconnect()  # harmless when repeated
         self.parent._closing(self)
 
     def _hand_over(self) -> None:

@@ -43,6 +43,9 @@ class Peer(Protocol):
     def disconnect(self) -> None:
         """Close; what was sent before still arrives. Harmless when repeated."""
 
+    def break_off(self, packet: bytes) -> None:
+        """Close, and have a packet arrive that tells why before what was sent; what has not left may be dropped."""
+
     def abort(self) -> None:
         """Close now; CLOSED comes in the next poll. Harmless when repeated."""
 

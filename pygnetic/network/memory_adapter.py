@@ -63,6 +63,11 @@ class Peer:
             self.unsent = 0
             self._adapter.events.append((CLOSED, self, b"", None))
 
+    def break_off(self, packet: bytes) -> None:
+        """Close, and tell why: what was sent has arrived already."""
+        self.send(packet)
+        self.disconnect()
+
     def abort(self) -> None:
         """Close now."""
         self.disconnect()

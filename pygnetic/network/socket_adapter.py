@@ -101,6 +101,14 @@ class Peer:
         elif self._state == _NEW:
             self.abort()
 
+    def break_off(self, packet: bytes) -> None:
+        """Close, and have a packet arrive that tells why: what was not begun to be written is dropped."""
+        if self._state == _OPEN:
+            self.unsent -= sum(map(len, self._out[1:]))
+            del self._out[1:]  # the first may be the rest of a packet
+            self.send(packet)
+        self.disconnect()
+
     def abort(self) -> None:
         """Close now."""
         if self._state != _CLOSED:
