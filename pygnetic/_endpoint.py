@@ -8,7 +8,7 @@ from itertools import count
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pygnetic import _session, event, network
+from pygnetic import _goodbye, _session, event, network
 from pygnetic._checks import (
     check_options,
     check_unreliable_size,
@@ -20,7 +20,7 @@ from pygnetic._checks import (
 )
 from pygnetic._deadlines import Deadlines
 from pygnetic._strangers import Stranger, Strangers
-from pygnetic.connection import CLOSED, CLOSING, CONNECTING, OPEN, Connection
+from pygnetic.connection import CLOSED, CLOSING, CONNECTING, LEAVING, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler, Receivers
 from pygnetic.limits import DEFAULT, Limits
@@ -82,6 +82,7 @@ class Endpoint:
         self._adapter: Any = adapter_class(address, conn_limit, limits=self.limits, **options)
         self._clock: Callable[[], float] = self._adapter.clock
         self._closed = False
+        self._ending = "is closed"
         self._updating = 0  # the thread that is in update()
         self._updated = False  # update() was ever called
         self._connections: dict[Any, Connection] = {}  # by peer, until CLOSED was dispatched
@@ -96,12 +97,13 @@ class Endpoint:
         self._replied = False  # control packets wait for a flush
         self._slept = 0.0  # seconds that nobody called update(), which are not a peer's silence
         self._proxy = weakref.proxy(self)
+        _goodbye.opened(self)
 
     def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.close()
+        self.close(_goodbye.PATIENCE)
 
     if not TYPE_CHECKING:  # or type checkers would believe that there is everything
 
@@ -137,12 +139,15 @@ class Endpoint:
     def _full(self) -> bool:
         if len(self._connections) < self.conn_limit:
             return False  # without a look at each: 60 us for everyone of a thousand who join
-        # who has said BYE, or whose CLOSED waits to be dispatched, has left
-        here = (c._state < CLOSING and c.reason is None and c._gone is None for c in self._connections.values())
+        # a connection whose CLOSED waits to be dispatched has left, too
+        here = (c._state < LEAVING and c.reason is None and c._gone is None for c in self._connections.values())
         return sum(here) >= self.conn_limit
 
     def _closing(self, connection: Connection) -> None:
         self._deadlines.set(connection, self._clock() + self.limits.close_time)
+
+    def _departs(self, connection: Connection, now: float) -> None:
+        """The other end has said BYE, or is gone; what it sent before is still dispatched."""
 
     # -- the loop
 
@@ -216,7 +221,7 @@ class Endpoint:
                     self._deadlines.set(connection, connection._due + slept)
 
     def _closed_error(self) -> RuntimeError:
-        return RuntimeError(f"this {type(self).__name__} is closed; make a new one")
+        return RuntimeError(f"this {type(self).__name__} {self._ending}; make a new one")
 
     def _refuse_other_thread(self, name: str) -> None:
         """:raises RuntimeError: another thread is in update()."""
@@ -258,19 +263,20 @@ class Endpoint:
                 inbox = connection._inbox
                 inbox.heard = heard
                 if packet and packet[0] == _session.MARK:
-                    if connection._state < CLOSING:
+                    if connection._state < LEAVING:
                         self._take_control(connection, packet, now)
                 elif inbox.open and inbox.put(packet, info):
                     if not inbox.queued:
                         inbox.queued = True
                         ready.append(connection)
-                else:
-                    connection._receive(packet, info)
+                elif connection._receive(packet, info):
+                    self._wake(connection)
             elif kind == base.CLOSED:
-                if not connection._inbox.open:  # never welcomed: what came is nobody's
+                if connection._state == CONNECTING:  # never welcomed: what came is nobody's
                     connection._inbox.drop()
                 connection._gone = info
                 connection._outbox.shut()
+                self._departs(connection, now)
                 self._wake(connection)
             else:
                 self._opened(connection)
@@ -394,28 +400,27 @@ class Endpoint:
         self._replied = True
         kind = packet[1] if len(packet) > 1 else 0
         if kind == _session.PING:
-            if connection._state != CLOSING:
-                connection._peer.send(_session.pong(packet), reliable=False, ordered=False)
+            connection._peer.send(_session.pong(packet), reliable=False, ordered=False)
         elif kind == _session.PONG:
             rtt = _session.read_pong(packet, now)
             connection._meter.answered(_session.stamp(packet), rtt * 1000)
         elif kind == _session.BYE:
-            farewell = _session.read_bye(packet)
-            if connection.reason is None:
-                connection.reason = farewell.reason
-                if self._serving and farewell.reason.code not in _OF_CLIENTS:
-                    connection.reason = Reason(DisconnectReason.CLOSED, farewell.reason.text)
-                self._deadlines.set(connection, now + (_LAST_WORDS if farewell.final else self.limits.close_time))
-        elif connection._awaits_welcome() and kind == _session.WELCOME and len(packet) == 2:
+            reason, final = _session.read_bye(packet)
+            if self._serving and reason.code not in _OF_CLIENTS:
+                reason = Reason(DisconnectReason.CLOSED, reason.text)
+            connection._left(reason)
+            self._deadlines.set(connection, now + (_LAST_WORDS if final else self.limits.close_time))
+            self._departs(connection, now)
+        elif connection._state == CONNECTING and kind == _session.WELCOME and len(packet) == 2:
             self._begin(connection, now)
-        elif connection._awaits_welcome() and kind == _session.REFUSE:
-            refusal = _session.read_refuse(packet)
-            connection.reason = refusal.reason
-            if refusal.description:
-                text = difference(refusal.description, connection._factory.description())
-                connection.reason = Reason(refusal.reason.code, _session.printable(text))
+        elif connection._state == CONNECTING and kind == _session.REFUSE:
+            reason, description = _session.read_refuse(packet)
+            if description:
+                text = difference(description, connection._factory.description())
+                reason = Reason(reason.code, _session.printable(text))
+            connection._left(reason)
             self._deadlines.set(connection, now + self.limits.close_time)
-        elif connection._state < CLOSING:
+        else:
             raise DecodeError(f"control packet {kind} does not belong here")
 
     def _begin(self, connection: Connection, now: float) -> None:
@@ -446,9 +451,9 @@ class Endpoint:
         for target in self._deadlines.take(now):
             if isinstance(target, Stranger):
                 self._expire(target)
-            elif target._state == OPEN and target.reason is None:
+            elif target._state == OPEN:
                 self._keep_in_touch(target, now)
-            elif target._state == CONNECTING and target.reason is None:
+            elif target._state == CONNECTING:
                 unreachable = DisconnectReason.UNREACHABLE
                 target.reason = Reason(unreachable, self._explain(target, unreachable))
                 target._peer.abort()
@@ -473,19 +478,32 @@ class Endpoint:
 
     # -- the end
 
-    def close(self) -> None:
-        """Say goodbye, call every ``on_disconnect()``, free the port; never waits. Harmless when repeated."""
+    def close(self, timeout: float = 0) -> None:
+        """Say goodbye, call every ``on_disconnect()``, free the port. Harmless when repeated.
+
+        :param timeout: how long to wait at most, in ms, until everything that was sent has arrived and each other end
+            has closed, too; 0 does not wait. What comes meanwhile is dropped.
+
+        The end of ``with`` waits for up to a second, and so does Python's end for what is still open then.
+        """
         if self._closed:
             return
         self._refuse_other_thread("close")
-        self._flush()
+        try:
+            final = not timeout > 0
+        except TypeError:
+            raise TypeError(f"close() takes how long to wait, a number of ms, not {timeout!r}") from None
         self._check_updated()
         connections = list(self._connections.values())
-        for connection in connections:
-            self._last_words(connection)
-        self._closed = True
-        self._adapter.close()
         errors: list[BaseException] = []
+        goodbye = self._say_goodbye(final)
+        try:
+            _goodbye.wait([goodbye], timeout)
+        except BaseException as error:  # a Ctrl-C ends the wait only, and is raised when all is done
+            errors.append(error)
+        self._closed = True
+        _goodbye.closed(self)
+        self._adapter.close()
         # of who is CLOSED and still here, one handler raised in on_disconnect() and others are to be told
         for connection in connections + [left for left in self._ready if left._state == CLOSED]:
             if connection._state != CLOSED:
@@ -513,20 +531,56 @@ class Endpoint:
                 return
             self._check_updated()
             text = f"its {type(self).__name__} is gone, since nothing refers to it; keep it in a variable"
-            for connection in self._connections.values():  # nobody sends what they would accept
-                connection.reason = connection.reason or Reason(DisconnectReason.CLOSED, text)
-                connection._state = CLOSED
-                connection._outbox.shut()
-                connection._inbox.drop()
+            self._kill(text)
         except Exception:  # Python ends, and what this needs is gone already
             return
 
-    def _last_words(self, connection: Connection) -> None:
-        if connection._state == OPEN and connection._gone is None:
-            code = DisconnectReason.KICKED if self._serving else DisconnectReason.CLOSED
-            text = "the server was closed" if self._serving else "the client was closed"
-            connection._peer.send(_session.bye(Reason(code, text), True, self.limits.packet_size))
-        connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
+    def _say_goodbye(self, final: bool) -> _goodbye.Goodbye:
+        """Send everything, and say BYE to everybody.
+
+        :param final: nobody goes on reading here; else return who is to be waited for.
+        """
+        self._flush()
+        code, text = DisconnectReason.CLOSED, "the client was closed"
+        if self._serving:
+            code, text = DisconnectReason.KICKED, "the server was closed"
+        bye = _session.bye(Reason(code, text), final, self.limits.packet_size)
+        waiting = []
+        for connection in self._connections.values():
+            connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
+            if connection._gone is None and connection._state in (OPEN, CLOSING):  # LEAVING: the other end closes
+                if connection._state == OPEN:
+                    connection._peer.send(bye)
+                if not final:
+                    connection._peer.disconnect()
+                    waiting.append(connection._peer)
+        return _goodbye.Goodbye(self._adapter, waiting)
+
+    # -- what the end of the program and a fork do to it (see _goodbye.End)
+
+    def _depart(self) -> _goodbye.Goodbye | None:
+        # never updated, it has nobody, and __del__() tells that; a thread that is in update() goes on till the very end
+        return None if self._updating or not self._updated else self._say_goodbye(final=False)
+
+    def _bury(self) -> None:
+        self._closed = True
+        self._adapter.close()
+        self._kill("the program has ended")
+
+    def _disown(self) -> None:
+        self._closed = True
+        self._updating = 0  # the thread that was in it is the parent's
+        self._ending = "is a copy of the parent process's, made by a fork"
+        self._adapter.abandon()
+        self._kill(f"its {type(self).__name__} {self._ending}")
+
+    def _kill(self, text: str) -> None:
+        """Nobody sends what connections would accept, so they do not."""
+        for connection in self._connections.values():
+            connection.reason = connection.reason or Reason(DisconnectReason.CLOSED, text)
+            connection._state = CLOSED
+            connection._outbox.shut()
+            connection._inbox.drop()
 
 
 def _log_unraised(error: BaseException) -> None:

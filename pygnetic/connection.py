@@ -1,5 +1,6 @@
 """One connection to a remote end: its state, sending, dispatching, statistics."""
 
+import logging
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,12 @@ from pygnetic.stats import Meter, Stats
 
 __all__ = ["Connection"]
 
-CONNECTING, OPEN, CLOSING, CLOSED = range(4)
+_logger = logging.getLogger("pygnetic")
+
+# LEAVING: the other end has said BYE. CLOSING: this end closes, or was refused, and drops what comes in.
+CONNECTING, OPEN, LEAVING, CLOSING, CLOSED = range(5)
+# BYE travels on it, so what comes there behind BYE was sent after it.
+_BYE_CHANNEL = 0
 _FAULTS = (DisconnectReason.PROTOCOL_ERROR, DisconnectReason.OVERLOADED)
 
 
@@ -69,7 +75,7 @@ class Connection:
         self._due = 0.0
 
     def __repr__(self) -> str:
-        state = ("connecting", "open", "closing", "closed")[self._state]
+        state = ("connecting", "open", "leaving", "closing", "closed")[self._state]
         return f"<Connection {self.id} {state} {self.address}>"
 
     @property
@@ -248,7 +254,7 @@ class Connection:
     def _spill(self, index: int, message_class: Any, data: bytes) -> bool:
         """Take care of a message that does not just go into its box."""
         outbox = self._outbox
-        if self._state >= CLOSING or self._gone is not None:
+        if self._state >= LEAVING or self._gone is not None:
             return False
         most = outbox.most[index]
         reliable = self._factory.deliveries[index].reliable
@@ -280,14 +286,21 @@ class Connection:
 
     def _overload(self, refused: int) -> None:
         """More reliable data is unsent than the limit allows: nothing can be left out of it, so this is the end."""
+        size = self.unsent + refused
         text = (
-            f"{self.unsent + refused} bytes were sent faster than the other end took them, and were dropped; the limit "
+            f"{size} bytes were sent faster than the other end took them, and were dropped; the limit "
             f"is {self._limits.unsent} (Limits.unsent): watch connection.unsent, or raise the limit"
         )
-        self._close(Reason(DisconnectReason.OVERLOADED, text), now=True)
+        _logger.warning("%r: %s", self, text)
+        told = f"the {'server' if self._is_server() else 'client'} sent {size:,} bytes faster than they could arrive"
+        self._close(Reason(DisconnectReason.OVERLOADED, text), now=True, told=told)
 
-    def _close(self, reason: Reason, now: bool = False) -> None:
-        """Begin to end the connection from this side: say BYE, drop what comes in."""
+    def _close(self, reason: Reason, now: bool = False, told: str = "") -> None:
+        """Begin to end the connection from this side: say BYE, drop what comes in.
+
+        :param now: do not wait for what was sent before.
+        :param told: a text for the other end, if that is another: it goes before what was sent.
+        """
         if self._state >= CLOSING:
             return
         opened = self._state == OPEN
@@ -299,13 +312,17 @@ class Connection:
         self._inbox.drop()
         if opened:
             code = DisconnectReason.KICKED if self._is_server() and reason.code == 0 else reason.code
-            self._peer.send(_session.bye(Reason(code, reason.text), now, self._limits.packet_size))
-        if now:
+            bye = _session.bye(Reason(code, told or reason.text), now, self._limits.packet_size)
+            if told:
+                self._peer.break_off(bye)
+            else:
+                self._peer.send(bye)
+        if now and not (opened and told):
             if opened:
                 self.parent._adapter.flush()
             self._peer.abort()
         else:
-            self._peer.disconnect()
+            self._peer.disconnect()  # harmless when repeated
         self.parent._closing(self)
 
     def _hand_over(self) -> None:
@@ -322,21 +339,32 @@ class Connection:
     def _is_server(self) -> bool:
         return bool(self.parent._serving)
 
-    def _awaits_welcome(self) -> bool:
-        """Whether this side may be welcomed or refused: by the first who says so."""
-        return self._state == CONNECTING and self.reason is None and not self._is_server()
+    def _left(self, reason: Reason) -> None:
+        """The other end has said that it closes, and why; what it sent before may still be on its way."""
+        self.reason = reason
+        self._outbox.shut()
+        if self._state == OPEN:
+            self._state = LEAVING
+            self._inbox.open = False
+        else:  # it never let us in
+            self._state = CLOSING
+            self._inbox.drop()
 
     # -- receiving
 
-    def _receive(self, packet: bytes, info: dict[str, Any]) -> None:
-        """Take a packet that is not just put into the inbox: it comes too early, too late, or is one too many."""
-        if self._state >= CLOSING:
-            return
+    def _receive(self, packet: bytes, info: dict[str, Any]) -> bool:
+        """Take a packet that is not just put into the inbox: it comes too early, too late, or is one too many.
+
+        :return: there is something to dispatch.
+        """
+        if self._state >= CLOSING or (self._state == LEAVING and info["channel"] == _BYE_CHANNEL):
+            return False
         # to look into large ones, of which none is unreliable, would take up to 10 ms each
         if self._state == CONNECTING and len(packet) <= self._limits.unreliable_size and not self._is_reliable(packet):
-            return  # it overtook WELCOME, and is old by the time WELCOME comes
-        if self._state == OPEN or not self._inbox.put(packet, info):
+            return False  # it overtook WELCOME, and is old by the time WELCOME comes
+        if self._state == OPEN or not self._inbox.put(packet, info):  # OPEN: it was put, and is one too many
             self._flooded("packets came faster than they could be handled (Limits.backlog)")
+        return self._state == LEAVING
 
     def _flooded(self, text: str) -> None:
         # not at once: ENet's own goodbye would overtake ours, which tells the reason

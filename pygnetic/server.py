@@ -23,7 +23,8 @@ __all__ = ["Server"]
 
 _logger = logging.getLogger("pygnetic")
 
-# So many connections that are closing may there be beside conn_limit, before the oldest of them is given no more time.
+# So many connections that close may there be beside conn_limit, whoever closes, before the oldest of them is given no
+# more time: each has a handler, and a descriptor.
 # (The enet adapter has as many slots for them.)
 _LEAVING = 32
 # Lines in the log for strangers in a second; a line for each who is sent away would fill a disk.
@@ -81,8 +82,8 @@ class Server(Endpoint):
         self._hash = factory.get_hash()  # ImportError without a serialization adapter, so before a port is bound
         super().__init__((host, port), conn_limit, n_adapter, limits, adapter_options)
         factory.set_frozen()
-        self._unmet: set[Connection] = set()  # welcomed, and the user was not told yet
-        self._leaving: dict[Connection, None] = {}  # closing, the oldest first
+        self._unmet: dict[Connection, float] = {}  # welcomed when; the user was not told yet
+        self._leaving: dict[Connection, None] = {}  # closing or gone, and not CLOSED yet; the oldest first
         self._told_since = 0.0  # lines in the log since then, and those left out
         self._told = self._untold = 0
         self._encoders: dict[Any, Callable[..., bytes]] = {}
@@ -222,20 +223,17 @@ class Server(Endpoint):
 
     def _welcome(self, stranger: Stranger, now: float) -> None:
         if self._leaving and len(self._connections) >= self.conn_limit + _LEAVING:
-            # one who is welcomed and closed over and over would soon have all descriptors
-            oldest = next(iter(self._leaving))
-            del self._leaving[oldest]
-            oldest._peer.abort()
+            self._evict(next(iter(self._leaving)))
         peer = stranger.peer
         del self._strangers[peer]
         stranger._due = 0.0
         connection = self._connections[peer] = Connection(self, peer, self._factory)
         peer.send(_session.welcome())
-        self._unmet.add(connection)
+        self._unmet[connection] = now
         self._begin(connection, now)
 
     def _welcomed(self, connection: Connection) -> None:
-        self._unmet.discard(connection)
+        self._unmet.pop(connection, None)
         if event.post is not None:
             event.post(event.NET_ACCEPTED, connection)
         try:
@@ -254,13 +252,24 @@ class Server(Endpoint):
         super()._closing(connection)
         self._leaving[connection] = None
 
+    def _departs(self, connection: Connection, now: float) -> None:
+        self._leaving[connection] = None
+        if self._unmet.get(connection) == now:  # in one poll with its HELLO: it did not wait to be welcomed
+            self._evict(connection)
+
+    def _evict(self, connection: Connection) -> None:
+        """End a connection that is leaving at once, and have its handlers told in this update."""
+        connection._peer.abort()
+        self._end(connection)
+        self._wake(connection)
+
     def _end(self, connection: Connection) -> None:
         super()._end(connection)
         self._leaving.pop(connection, None)
 
     def _post_gone(self, connection: Connection) -> None:
         if connection in self._unmet:  # kicked, or hostile, in the update that welcomed it: it was never here
-            self._unmet.discard(connection)
+            del self._unmet[connection]
         else:
             super()._post_gone(connection)
 

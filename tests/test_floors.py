@@ -23,6 +23,7 @@ FLOORS: dict[str, float] = {
     "pygnetic._checks": 4.5,
     "pygnetic._deadlines": 5.5,
     "pygnetic._strangers": 5.5,
+    "pygnetic._goodbye": 5.5,
     "pygnetic._endpoint": 6,
     "pygnetic.connection": 5,
     "pygnetic._inbox": 4.5,  # the two halves of a connection

@@ -28,7 +28,6 @@ OVERLOADED = DisconnectReason.OVERLOADED
 CONTROL = {
     "PING": lambda: _session.ping(1.0),
     "PONG": lambda: _session.pong(_session.ping(time.monotonic())),
-    "BYE": lambda: _session.bye(Reason(DisconnectReason.CLOSED, "bye")),
 }
 
 

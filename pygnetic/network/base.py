@@ -44,6 +44,9 @@ class Peer(Protocol):
     def disconnect(self) -> None:
         """Close; what was sent before still arrives. Harmless when repeated."""
 
+    def break_off(self, packet: bytes) -> None:
+        """Close, and have a packet arrive that tells why before what was sent; what has not left may be dropped."""
+
     def abort(self) -> None:
         """Close now; CLOSED comes in the next poll. Harmless when repeated."""
 
@@ -82,6 +85,12 @@ class Adapter(Protocol):
 
     def close(self) -> None:
         """Send what is queued and free the port; harmless when repeated. No events come after it."""
+
+    def abandon(self) -> None:
+        """Close the descriptors and send nothing: in a forked child, they are copies of what the parent goes on using.
+
+        What the system shares between the two, such as an epoll's registrations, stays as it is.
+        """
 
 
 def never_opened(opened: bool) -> DisconnectReason:

@@ -66,6 +66,11 @@ class Peer:
             self.unsent = 0
             self._adapter.events.append((CLOSED, self, b"", None))
 
+    def break_off(self, packet: bytes) -> None:
+        """Close, and tell why: what was sent has arrived already."""
+        self.send(packet)
+        self.disconnect()
+
     def abort(self) -> None:
         """Close now."""
         self.disconnect()
@@ -162,3 +167,7 @@ class Adapter:
             peer._other = None
         self._peers.clear()
         self.events.clear()
+
+    def abandon(self) -> None:
+        """Close: nobody else has any of it, and a forked child has copies of both ends."""
+        self.close()

@@ -103,6 +103,14 @@ class Peer:
         elif self._state == _NEW:
             self.abort()
 
+    def break_off(self, packet: bytes) -> None:
+        """Close, and have a packet arrive that tells why: what was not begun to be written is dropped."""
+        if self._state == _OPEN:
+            self.unsent -= sum(len(frame) + _QUEUED_COST for frame in self._out[1:])
+            del self._out[1:]  # the first may be the rest of a packet
+            self.send(packet)
+        self.disconnect()
+
     def abort(self) -> None:
         """Close now."""
         if self._state != _CLOSED:
@@ -228,8 +236,8 @@ class Adapter:
         peer._attempts = []
 
     def _give_up(self, attempt: _Attempt) -> None:
-        assert self._selector is not None
-        self._selector.unregister(attempt.sock)
+        if self._selector is not None:
+            self._selector.unregister(attempt.sock)
         attempt.sock.close()
 
     def poll(self, timeout: float = 0) -> list[Event]:
@@ -414,11 +422,19 @@ class Adapter:
                     for _ in range(4):
                         if not peer._sock.recv(_CHUNK):
                             break
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the sockets and send nothing."""
+        if self._selector is None:
+            return
+        # first: to unregister a socket here would do it in the parent, too, whose epoll is the same
+        self._selector.close()
+        self._selector = None
+        for peer in list(self._peers):
             self._forget(peer)
         if self._listener is not None:
             self._listener.close()
-        self._selector.close()
-        self._selector = None
         self._events.clear()
 
 
