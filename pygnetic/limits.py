@@ -28,7 +28,7 @@ class Limits:
     :param resolve_time: seconds that ``connect()`` waits for a host name to be resolved.
     :param nesting: containers within containers in one field.
     :param container: elements of one list or dict in a field.
-    :param strangers: connections that have not said a valid HELLO yet; past it the oldest is dropped.
+    :param strangers: connections that have not said a valid HELLO yet; past it one is dropped.
 
     >>> Limits(unsent=8 * 1024 * 1024).unsent
     8388608

@@ -27,6 +27,7 @@ _logger = logging.getLogger("pygnetic")
 # more time: each has a handler, and a descriptor.
 # (The enet adapter has as many slots for them.)
 _LEAVING = 32
+_CROWD = "too many others are just connecting to the server, most of them from your address; try again in a moment"
 # Lines in the log for strangers in a second; a line for each who is sent away would fill a disk.
 _LINES = 10
 
@@ -146,10 +147,7 @@ class Server(Endpoint):
     def _take_stranger(self, kind: int, peer: Any, packet: bytes, info: Any, now: float) -> None:
         if kind == base.OPENED:
             if len(self._strangers) >= self.limits.strangers:
-                pushed_out = self._strangers.most_crowded()
-                del self._strangers[pushed_out.peer]
-                pushed_out._due = 0.0
-                pushed_out.peer.abort()
+                self._push_out(self._strangers.most_crowded(), now)
             stranger = self._strangers[peer] = Stranger(peer)
             self._deadlines.set(stranger, now + self.limits.connect_time)
             return
@@ -167,6 +165,14 @@ class Server(Endpoint):
             self._greet(known, packet, now)
         except DecodeError as error:
             self._refuse(known, Reason(DisconnectReason.PROTOCOL_ERROR, _session.printable(str(error))), now)
+
+    def _push_out(self, stranger: Stranger, now: float) -> None:
+        """Close a stranger to make room for the next, and say why: it may be somebody who has only just come."""
+        if not stranger.refused:
+            self._refuse(stranger, Reason(DisconnectReason.SERVER_FULL, _CROWD), now)
+        del self._strangers[stranger.peer]
+        stranger._due = 0.0
+        stranger.peer.abort()
 
     def _greet(self, stranger: Stranger, packet: bytes, now: float) -> None:
         kind = packet[1] if len(packet) > 1 and packet[0] == _session.MARK else 0

@@ -626,7 +626,7 @@ def test_a_cookie_lets_a_connect_in() -> None:
     assert server.sent == [], "a CONNECT is never answered"
 
 
-def test_one_host_cannot_take_the_last_slots_in_a_turn() -> None:
+def test_one_host_cannot_take_the_last_slots() -> None:
     bench = Bench()
 
     def admitted(host: str, port: int) -> bool:
@@ -637,14 +637,32 @@ def test_one_host_cannot_take_the_last_slots_in_a_turn() -> None:
         assert bench.filter.refused == refused + (not passes)
         return passes
 
-    assert all(admitted("10.0.0.1", port) for port in range(100)), "there is room"
-    bench.filter.turn()
-    bench.filter.free = 40
-    assert sum(admitted("10.0.0.1", port) for port in range(100)) == 24
+    bench.filter.free = 100
+    assert all(admitted("10.0.0.1", port) for port in range(60)), "there is room"
+    assert sum(admitted("10.0.0.1", port) for port in range(100)) == 8 + 4
     assert sum(admitted("10.0.0.2", port) for port in range(100)) == 4, "others are not kept out"
-    assert bench.filter.free == 12
-    bench.filter.turn()
-    assert admitted("10.0.0.1", 1)
+    assert bench.filter.free == 24
+    bench.clock.now += 1 / 60
+    assert sum(admitted("10.0.0.1", port) for port in range(200, 300)) == 4
+
+
+def test_one_port_does_not_keep_out_the_others_of_its_address() -> None:
+    bench = Bench()
+    bench.filter.free = 32
+    addresses = [SimpleNamespace(host="10.0.0.1", port=port) for port in (1, 2)]
+    crowd, honest = [(address, bench.filter._cookie(address, int(bench.clock() // 32))) for address in addresses]
+
+    def admitted(address: Any, cookie: int) -> bool:
+        return not bench.filter.intercept(address, connect(cookie))
+
+    assert admitted(*crowd)
+    for _ in range(20):
+        assert not any(admitted(*crowd) for _ in range(50))
+        bench.clock.now += 1 / 60
+    assert admitted(*honest)
+    assert not admitted(*honest)
+    bench.clock.now += 2
+    assert admitted(*honest), "ENet repeats its CONNECT"
 
 
 def test_a_cookie_outlives_enets_connect_and_not_much_more() -> None:

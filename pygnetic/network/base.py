@@ -6,8 +6,9 @@ One contract suite (``tests/test_contract.py``) runs over all of them; write you
 import errno
 import socket
 import threading
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
@@ -22,6 +23,8 @@ __all__ = [
 _CONTROL = b"\xc1"
 _SPARE = 2048
 _MOST_COST = 1024
+
+K = TypeVar("K")
 
 OPENED = 0
 PACKET = 1
@@ -126,6 +129,27 @@ def neighbourhood(host: str) -> str:
         return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])[:8].hex()
     except (OSError, ValueError):
         return host
+
+
+def eviction_candidates(addresses: Mapping[K, tuple[str, int]], count: int) -> list[K]:
+    """Return who is to go when there are too many that nobody knows yet.
+
+    The next is always the oldest of the address, with its port, that most are from, in the neighbourhood that most are
+    from. So somebody who connects over and over pushes out themselves, and not who comes from elsewhere or lives behind
+    the same address.
+
+    :param addresses: those that could go, the oldest first.
+    """
+    hosts = {key: neighbourhood(address[0]) for key, address in addresses.items()}
+    candidates = []
+    for _ in range(min(count, len(hosts))):
+        crowds = Counter(hosts.values())
+        crowd = max(crowds, key=crowds.__getitem__)  # of equals the first, which has the oldest
+        sources = Counter(addresses[key] for key, host in hosts.items() if host == crowd)
+        source = max(sources, key=sources.__getitem__)
+        candidates.append(next(key for key in hosts if addresses[key] == source))
+        del hosts[candidates[-1]]
+    return candidates
 
 
 def check_host(host: Any) -> None:

@@ -9,7 +9,6 @@ import math
 import selectors
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -330,7 +329,7 @@ class Adapter:
     def _make_room(self) -> None:
         """Forget some that began to connect and have not completed it, if few slots are free.
 
-        These are the oldest of the host that has most of them, so that nobody else is kept out.
+        These are of the host that has most of them, so that nobody else is kept out.
         """
         peers = self._host.peers  # made anew for each who asks
         states = [peer.state for peer in peers]
@@ -338,15 +337,14 @@ class Adapter:
         # the oldest first: those that were seen before, then the new ones
         waiting = {slot: number for slot, number in self._half_open.items() if numbers.get(slot) == number}
         waiting.update(numbers)
-        hosts = {slot: peers[slot].address.host for slot in waiting} if waiting else {}
         free = states.count(_UNUSED)
-        for _ in range(min(len(waiting), _FREE - free)):
-            crowds = Counter(hosts.values())
-            crowd = max(crowds, key=crowds.__getitem__)
-            slot = next(slot for slot in waiting if hosts[slot] == crowd)
-            peers[slot].reset()
-            del waiting[slot], hosts[slot]
-            free += 1
+        if waiting and free < _FREE:
+            remotes = {slot: peers[slot].address for slot in waiting}
+            addresses = {slot: (remote.host, remote.port) for slot, remote in remotes.items()}
+            for slot in base.eviction_candidates(addresses, _FREE - free):
+                peers[slot].reset()
+                del waiting[slot]
+                free += 1
         self._half_open = waiting
         self._free = self._filter.free = free
 

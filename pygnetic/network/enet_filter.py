@@ -112,10 +112,14 @@ _MOST_ANSWERS = 1000
 _CONNECT_SIZE = 52
 _CONNECT_START = b"\x8f\xff"
 _CONNECT_COMMAND = b"\x82\xff\x00\x01"
-# When no more slots are free, only so many CONNECTs of one host may come in a turn: ENet drops whoever finds none, and
-# the adapter makes room before the next turn.
-_LAST_SLOTS = 16
+# When no more slots are free, the adapter makes room before the next turn, so each CONNECT pushes out another. Then
+# only so many of one host are admitted in 1/60 s: if 64 wait, each has a quarter of a second to be completed. And only
+# one of one address and port in 2 s, or whoever has one cookie would keep out all others behind the same address. ENet
+# repeats a CONNECT 0.5, 1.5 and 3.5 s after the first.
+_LAST_SLOTS = 32
 _CONNECTS_OF_A_HOST = 4
+_HOST_PERIOD = 1 / 60
+_SOURCE_PERIOD = 2.0
 # A cookie is good in its period and the next, so 32 to 64 s: longer than ENet repeats one CONNECT (30 s).
 _PERIOD = 32.0
 # Seconds between two questions of one connect(): above most round trips, and 20 of them before it gives up.
@@ -221,7 +225,10 @@ class DatagramFilter:
         self._open: dict[int, _Open] = {}
         self._busy: list[_Open] = []  # have something that counts in this turn
         self._steps = 0  # work of all of them
-        self._connects: dict[Any, int] = {}  # in this turn, by host
+        self._hosts: list[Any] = []  # of the CONNECTs admitted in the last period, where slots are short
+        self._hosts_since = 0.0
+        self._sources: set[tuple[Any, int]] = set()
+        self._sources_since = 0.0
         self._asked: tuple[Any, Any] = None, None  # of which datagram it was asked last whether it is from its peer
         self._answer = False
         self._greedy: set[int] = set()  # and those that have too many
@@ -316,8 +323,6 @@ class DatagramFilter:
             self._busy.clear()
             self._steps = 0
             self._greedy.clear()
-        if self._connects:
-            self._connects.clear()
 
     # every datagram
 
@@ -602,10 +607,20 @@ class DatagramFilter:
             self._send(address, _IS_CLOSED + question[20:])
 
     def _admit(self, address: Any) -> bool:
-        of_host = self._connects.get(address.host, 0)
-        if self.free <= _LAST_SLOTS and of_host >= _CONNECTS_OF_A_HOST:
-            return False  # who is honest comes again in half a second
-        self._connects[address.host] = of_host + 1
+        if self.free <= _LAST_SLOTS:
+            now = self._clock()
+            if now >= self._hosts_since + _HOST_PERIOD:
+                self._hosts.clear()
+                self._hosts_since = now
+            if now >= self._sources_since + _SOURCE_PERIOD:
+                self._sources.clear()
+                self._sources_since = now
+            host = address.host
+            source = host, address.port
+            if source in self._sources or self._hosts.count(host) >= _CONNECTS_OF_A_HOST:
+                return False  # who is honest comes again in half a second
+            self._hosts.append(host)
+            self._sources.add(source)
         self.free -= 1
         return True
 

@@ -113,6 +113,8 @@ class Peer:
 
     def abort(self) -> None:
         """Close now."""
+        if self._state == _CLOSING:
+            self._adapter.part(self)
         if self._state != _CLOSED:
             self._adapter.drop(self, never_opened(self._state != _NEW))
 
@@ -409,6 +411,17 @@ class Adapter:
                     self._write(peer)
             self.writers.clear()
 
+    def part(self, peer: Peer) -> None:
+        """Send what is queued for a peer, before its socket is closed."""
+        self._write(peer)
+        if peer._sock is not None:
+            with contextlib.suppress(OSError):
+                # bytes left unread would make close() send a reset, which overtakes what was just sent
+                peer._sock.shutdown(socket.SHUT_WR)
+                for _ in range(4):
+                    if not peer._sock.recv(_CHUNK):
+                        break
+
     def close(self) -> None:
         """Send what is queued and free the port; harmless when repeated."""
         if self._selector is None:
@@ -432,6 +445,8 @@ class Adapter:
         self._selector.close()
         self._selector = None
         for peer in list(self._peers):
+            if peer._state != _NEW:
+                self.part(peer)
             self._forget(peer)
         if self._listener is not None:
             self._listener.close()
