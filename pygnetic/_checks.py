@@ -1,6 +1,7 @@
 """What a user may have got wrong: arguments are checked, and names compared, in sentences that say what to do."""
 
 import atexit
+import inspect
 import logging
 import sys
 import weakref
@@ -75,8 +76,6 @@ def check_options(owner: Callable[..., Any], function: Callable[..., Any], optio
     """
     if not options:
         return
-    import inspect
-
     taken = accepted(function, options, 2)  # two are the address, or host and port
     for name in options:
         if name not in taken:
@@ -99,14 +98,75 @@ def check_width(factory: MessageFactory, limits: Limits) -> None:
             )
 
 
-def warn_of_names(handler_class: type[Handler], factory: MessageFactory) -> None:
-    """Name the methods of a handler that nothing calls; once, however many Clients and Servers it is given to."""
+def check_class(handler_class: type[Handler], factory: MessageFactory) -> None:
+    """Refuse handlers with a method that cannot be called as the library calls it.
+
+    :raises TypeError: there is one; the text has the right signature.
+    """
+    for name, (given, advice) in _called_methods(factory).items():
+        if not hasattr(handler_class, name):
+            continue
+        method = inspect.getattr_static(handler_class, name)
+        first, in_class = ["self"], inspect.isfunction(method)
+        if isinstance(method, (staticmethod, classmethod)):
+            first = ["cls"] if isinstance(method, classmethod) else []
+            method = getattr(handler_class, name)
+        elif hasattr(method, "__get__") and not in_class:
+            continue  # only an object can tell what a property is
+        right = f"def {name}({', '.join(first + given)}){advice}"
+        _check_method(handler_class, name, method, first * in_class + given, right)
+
+
+def check_object(handler: Handler, factory: MessageFactory) -> None:
+    """Do the same with the methods that a handler has on the object itself."""
+    own = vars(handler)
+    if any(name.startswith(("net_", "on_")) for name in own):
+        for name, (given, advice) in _called_methods(factory).items():
+            if name in own:
+                _check_method(type(handler), name, own[name], given, f"def {name}({', '.join(given)}){advice}")
+
+
+def _called_methods(factory: MessageFactory) -> dict[str, tuple[list[str], str]]:
+    """Return the methods of a handler that the library calls: what each is given beside self, and what else to say."""
+    called: dict[str, tuple[list[str], str]] = {"on_connect": ([], "")}
+    called |= {"on_disconnect": ([], ", and read self.connection.reason")}
+    called |= {"on_recive": (["message"], ""), "on_receive": (["message"], "")}
+    for message_class in factory.classes:
+        fields = " and ".join(f"message.{field}" for field in message_class._fields)
+        called["net_" + message_class.__name__] = ["message"], f", and read {fields}" * bool(fields)
+    return called
+
+
+def _check_method(handler_class: type[Handler], name: str, method: Any, given: list[str], right: str) -> None:
+    owner = f"{handler_class.__name__}.{name}"
+    if not callable(method):
+        raise TypeError(f"{owner} is {method!r}, which cannot be called; write {right}")
+    if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+        raise TypeError(f"{owner}() is an async def, and nothing awaits it; write {right}")
+    if inspect.isgeneratorfunction(method):
+        raise TypeError(f"{owner}() has a yield in it, so that a call runs nothing of it; write {right}")
+    try:
+        # a decorator may change what the function inside is given, so the one outside counts
+        signature = inspect.signature(method, follow_wrapped=False)
+    except (ValueError, TypeError):  # some builtins do not tell
+        return
+    keywords = accepted(method, {"channel": 0}, len(given)) if "message" in given else {}
+    try:
+        signature.bind(*given, **keywords)
+    except TypeError:
+        what = "with a message" if "message" in given else "without arguments"
+        raise TypeError(f"{owner}{signature} cannot be called {what}; write {right}") from None
+
+
+def warn_of_names(handler: Handler, factory: MessageFactory) -> None:
+    """Name the methods of a handler that nothing calls; once, to however many Clients and Servers it is given."""
+    handler_class = type(handler)
     if factory in _looked_at.get(handler_class, ()):
         return
     first = handler_class not in _looked_at
     _looked_at.setdefault(handler_class, weakref.WeakSet()).add(factory)
     known = ["net_" + message_class.__name__ for message_class in factory.classes]
-    for name in dir(handler_class):
+    for name in sorted({*dir(handler_class), *vars(handler)}):
         if name.startswith("net_") and name not in known:
             text = "%s.%s() will not be called: no message has that name%s"
             _logger.warning(text, handler_class.__name__, name, suggestion(name, known))

@@ -144,17 +144,17 @@ class Connection:
         ``connect()``.
 
         :param handler: an instance of a :class:`~pygnetic.handler.Handler` subclass.
-        :raises TypeError: it is not a handler, or it is a class.
+        :raises TypeError: it is not a handler, it is a class, or one of its methods cannot be called.
         """
         if not isinstance(handler, Handler):
             hint = "; call it to make one" if isinstance(handler, type) else ""
             raise TypeError(f"add_handler() takes an instance of a pygnetic.Handler subclass, not {handler!r}{hint}")
         self._need_parent("add_handler")
+        receivers = self.parent._receivers(handler, self._factory)
         handler.connection = self._proxy
         handler._closed_connection = self if self._state == CLOSED else None
-        if self._state == CLOSED:
-            return  # nothing comes any more
-        self._inbox.add_handler(handler, self.parent._receivers(type(handler), self._factory))
+        if self._state != CLOSED:  # else nothing comes any more
+            self._inbox.add_handler(handler, receivers)
 
     def disconnect(self, when: int = 0, reason: str = "") -> None:
         """End the connection.
