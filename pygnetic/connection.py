@@ -203,7 +203,7 @@ class Connection:
             return ValueError(text.format(message) + advice(message, self._names()))
         if message is tuple or not isinstance(message, type):
             return ValueError(no_message("send", message))
-        return ValueError(unregistered(message, self._names(), text))
+        return ValueError(unregistered(message, self._factory.classes, text))
 
     def _names(self) -> list[str]:
         return [message_class.__name__ for message_class in self._factory.classes]
