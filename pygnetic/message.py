@@ -157,7 +157,8 @@ class MessageFactory:
             text = "fields are names, such as ('player', 'msg'), and left out if there are none"
             raise ValueError(f"register({name!r}, {field_names!r}): {text}")
         if isinstance(field_names, (set, frozenset)):
-            text = f"a set has another order in each program; give the fields as a tuple: {(*sorted(map(str, field_names)),)!r}"
+            names = tuple(sorted(map(str, field_names)))
+            text = f"a set has another order in each program; give the fields as a tuple: {names!r}"
             raise ValueError(f"register({name!r}, ...): {text}")
         delivery = _delivery(name, kwargs)
         try:
