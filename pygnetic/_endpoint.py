@@ -162,6 +162,8 @@ class Endpoint:
             if hint:
                 error.args = (f"{error}; {hint}",)
                 error.obj = None  # or Python would suggest a near name, and this would be said twice
+        elif hint := _checks.key_hint(error):
+            error.args = (f"{error}; {hint}",)
         self.handle_error(connection, error)
 
     def update(self, timeout: float = 0) -> None:

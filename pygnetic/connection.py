@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pygnetic import _session
+from pygnetic._checks import parent_has
 from pygnetic._compiled import sender, signature
 from pygnetic._inbox import Inbox
 from pygnetic._outbox import Outbox
@@ -229,9 +230,17 @@ class Connection:
             known = ["net_" + known for known in self._names()]
             text = f"{name}: no message {name[4:]!r} is registered" + advice(name, known)
         else:
-            public = [known for known in dir(type(self)) if not known.startswith("_")]
-            text = f"'Connection' has no attribute {name!r}" + suggestion(name, public, 0.7)  # not "send" for "closed"
+            text = f"'Connection' has no attribute {name!r}" + self._meant(name)
         raise AttributeError(text, name=name, obj=None)  # given our object, Python would suggest a name once more
+
+    def _meant(self, name: str) -> str:
+        if name == "close":  # and not that of its Server
+            return "; did you mean 'disconnect'?"
+        # not self.parent: a connection that is only half made has none, and would be asked for it again and again
+        if hint := parent_has(name, object.__getattribute__(self, "parent")):
+            return f"; {hint}"
+        public = [known for known in dir(type(self)) if not known.startswith("_")]
+        return suggestion(name, public, 0.7)  # not "send" for "closed"
 
     # -- sending
 

@@ -16,7 +16,8 @@ class Handler:
     """Subclass it and write one method for each message you want to receive.
 
     A method is called ``net_`` and the name of its message. It gets the message; if it has ``**kwargs`` (or a
-    parameter called ``channel``), it also gets what the network adapter tells about the packet.
+    parameter called ``channel``), it also gets what the network adapter tells about the packet. Methods may also be set
+    on the object, ``handler.net_echo = function``, or found by a ``__getattr__`` of your own.
 
     >>> class EchoHandler(Handler):
     ...     def net_echo(self, message):

@@ -8,7 +8,7 @@ from types import MethodType
 from typing import Any
 
 from pygnetic import _session, event, message
-from pygnetic._checks import check_class, check_width, factory_of, limits_of
+from pygnetic._checks import check_class, check_places, check_width, factory_of, limits_of, listing
 from pygnetic._compiled import encoder
 from pygnetic._endpoint import Endpoint
 from pygnetic._strangers import Stranger
@@ -68,6 +68,7 @@ class Server(Endpoint):
         limits: Limits | None = None,
         **adapter_options: Any,
     ) -> None:
+        check_places("Server", "host, port and conn_limit", (host, port, conn_limit, *args))
         if args:
             raise TypeError(f"Server() takes host, port and conn_limit; give {args!r} by name, as adapter options")
         if handler is not None:
@@ -93,6 +94,7 @@ class Server(Endpoint):
         address: tuple[str, int] = self._adapter.address
         return address
 
+    @listing
     def connections(self, exclude: Iterable[Any] | None = None) -> list[Connection]:
         """Return the clients that are connected.
 
@@ -101,6 +103,7 @@ class Server(Endpoint):
         left_out = _identities(exclude)
         return [c for c in self._connections.values() if c._state == OPEN and id(c) not in left_out]
 
+    @listing
     def handlers(self, exclude: Iterable[Any] | None = None) -> list[Any]:  # your Handlers, with all they have
         """Return the handlers of the clients that are connected.
 
