@@ -8,16 +8,7 @@ from itertools import count
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pygnetic import _goodbye, _session, event, network
-from pygnetic._checks import (
-    check_options,
-    check_unreliable_size,
-    limits_of,
-    warn_of_names,
-    warn_of_no_update,
-    warn_of_waiting,
-    who_has,
-)
+from pygnetic import _checks, _goodbye, _session, event, network
 from pygnetic._deadlines import Deadlines
 from pygnetic._strangers import Stranger, Strangers
 from pygnetic.connection import CLOSED, CLOSING, CONNECTING, LEAVING, OPEN, Connection
@@ -74,9 +65,9 @@ class Endpoint:
         n_adapter = self.n_adapter if n_adapter is None else n_adapter
         chosen = network.current_adapter() if n_adapter is None else network.get_adapter(n_adapter)
         adapter_class = network.adapter_class(chosen)
-        check_options(type(self), adapter_class, options)
-        self.limits = limits_of(limits, self)
-        check_unreliable_size(self.limits, adapter_class)
+        _checks.check_options(type(self), adapter_class, options)
+        self.limits = _checks.limits_of(limits, self)
+        _checks.check_unreliable_size(self.limits, adapter_class)
         #: How many connections there can be.
         self.conn_limit = conn_limit
         self._adapter: Any = adapter_class(address, conn_limit, limits=self.limits, **options)
@@ -123,18 +114,25 @@ class Endpoint:
     def _next_id(self) -> int:
         return next(self._ids)
 
-    def _receivers(self, handler_class: type[Handler], factory: MessageFactory) -> Receivers:
+    def _receivers(self, handler: Handler, factory: MessageFactory) -> Receivers:
+        """Return how messages reach a handler.
+
+        :raises TypeError: it has a method that cannot be called.
+        """
+        handler_class = type(handler)
         known = handler_class, factory
         table = self._receiver_tables.get(known)
         if table is None:
-            warn_of_names(handler_class, factory)
+            _checks.check_class(handler_class, factory)
+            _checks.warn_of_names(handler, factory)
             table = self._receiver_tables[known] = Receivers(handler_class)
+        _checks.check_object(handler, factory)
         return table
 
     def _held(self, messages: int) -> None:
         """A connection that is not open yet has accepted so many messages."""
         if not self._updated:
-            warn_of_waiting(type(self).__name__, messages)
+            _checks.warn_of_waiting(type(self).__name__, messages)
 
     def _full(self) -> bool:
         if len(self._connections) < self.conn_limit:
@@ -166,10 +164,12 @@ class Endpoint:
         # not isinstance(): that asks a proxy, which may be one of what is gone
         if isinstance(error, AttributeError) and issubclass(type(asked), Handler) and isinstance(error.name, str):
             server = self if self._serving else None
-            hint = "" if asked.connection is None else who_has(error.name, connection, server)
+            hint = "" if asked.connection is None else _checks.who_has(error.name, connection, server)
             if hint:
                 error.args = (f"{error}; {hint}",)
                 error.obj = None  # or Python would suggest a near name, and this would be said twice
+        elif hint := _checks.key_hint(error):
+            error.args = (f"{error}; {hint}",)
         self.handle_error(connection, error)
 
     def update(self, timeout: float = 0) -> None:
@@ -522,7 +522,7 @@ class Endpoint:
         if not self._updated:
             waiting = sum(connection._outbox.messages for connection in self._connections.values())
             lived = self._clock() - self._last_awake if self._serving else 0.0
-            warn_of_no_update(type(self).__name__, waiting, bool(self._connections), lived)
+            _checks.warn_of_no_update(type(self).__name__, waiting, bool(self._connections), lived)
 
     def __del__(self) -> None:
         # who forgot update() has often forgotten close(); a Client that could not be made has nothing to say

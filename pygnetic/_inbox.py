@@ -10,7 +10,7 @@ from typing import Any
 from pygnetic._session import printable
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.event import NET_RECEIVED
-from pygnetic.handler import Handler, Receivers
+from pygnetic.handler import Handler, Receivers, look_up
 from pygnetic.limits import Limits
 from pygnetic.stats import Tally
 
@@ -103,6 +103,7 @@ class Inbox:
             alone = len(self.handlers) == 1
             if alone:
                 handler, receivers = self.handlers[0]
+                own = handler.__dict__
             last = None
             for message in islice(self._batch, budget):
                 if post is not None:
@@ -111,7 +112,9 @@ class Inbox:
                     try:
                         if type(message) is not last:  # often many of a kind follow each other: 20 ns a message
                             last = type(message)
-                            function, keywords = receivers[last]
+                            function, keywords, name, in_class = receivers[last]
+                            if name in own or (not in_class and ("on_receive" in own or "on_recive" in own)):
+                                function, keywords = look_up(name), True
                         if keywords:
                             function(handler, message, **info)
                         else:
@@ -126,7 +129,10 @@ class Inbox:
     def _deliver(self, connection: Any, message: Any, handle_error: HandleError) -> None:
         """Hand a message to each handler; if one raises, the others get it all the same."""
         for handler, receivers in self.handlers:
-            function, keywords = receivers[type(message)]
+            function, keywords, name, in_class = receivers[type(message)]
+            own = handler.__dict__
+            if name in own or (not in_class and ("on_receive" in own or "on_recive" in own)):
+                function, keywords = look_up(name), True
             self.calls.append(partial(function, handler, message, **(self._info if keywords else {})))
         self.run_calls(connection, handle_error)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pygnetic import _session
+from pygnetic._checks import parent_has
 from pygnetic._compiled import sender, signature
 from pygnetic._inbox import Inbox
 from pygnetic._outbox import Outbox
@@ -160,17 +161,17 @@ class Connection:
         ``connect()``.
 
         :param handler: an instance of a :class:`~pygnetic.handler.Handler` subclass.
-        :raises TypeError: it is not a handler, or it is a class.
+        :raises TypeError: it is not a handler, it is a class, or one of its methods cannot be called.
         """
         if not isinstance(handler, Handler):
             hint = "; call it to make one" if isinstance(handler, type) else ""
             raise TypeError(f"add_handler() takes an instance of a pygnetic.Handler subclass, not {handler!r}{hint}")
         self._need_parent("add_handler")
+        receivers = self.parent._receivers(handler, self._factory)
         handler.connection = self._proxy
         handler._closed_connection = self if self._state == CLOSED else None
-        if self._state == CLOSED:
-            return  # nothing comes any more
-        self._inbox.add_handler(handler, self.parent._receivers(type(handler), self._factory))
+        if self._state != CLOSED:  # else nothing comes any more
+            self._inbox.add_handler(handler, receivers)
 
     def disconnect(self, when: int = 0, reason: str = "") -> None:
         """End the connection.
@@ -219,7 +220,7 @@ class Connection:
             return ValueError(text.format(message) + advice(message, self._names()))
         if message is tuple or not isinstance(message, type):
             return ValueError(no_message("send", message))
-        return ValueError(unregistered(message, self._names(), text))
+        return ValueError(unregistered(message, self._factory.classes, text))
 
     def _names(self) -> list[str]:
         return [message_class.__name__ for message_class in self._factory.classes]
@@ -245,9 +246,17 @@ class Connection:
             known = ["net_" + known for known in self._names()]
             text = f"{name}: no message {name[4:]!r} is registered" + advice(name, known)
         else:
-            public = [known for known in dir(type(self)) if not known.startswith("_")]
-            text = f"'Connection' has no attribute {name!r}" + suggestion(name, public, 0.7)  # not "send" for "closed"
+            text = f"'Connection' has no attribute {name!r}" + self._meant(name)
         raise AttributeError(text, name=name, obj=None)  # given our object, Python would suggest a name once more
+
+    def _meant(self, name: str) -> str:
+        if name == "close":  # and not that of its Server
+            return "; did you mean 'disconnect'?"
+        # not self.parent: a connection that is only half made has none, and would be asked for it again and again
+        if hint := parent_has(name, object.__getattribute__(self, "parent")):
+            return f"; {hint}"
+        public = [known for known in dir(type(self)) if not known.startswith("_")]
+        return suggestion(name, public, 0.7)  # not "send" for "closed"
 
     # -- sending
 

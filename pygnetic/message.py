@@ -61,12 +61,18 @@ def no_message(call: str, given: Any) -> str:
     return f"{call}() takes a message class, its name or a message, not {what}"
 
 
-def unregistered(message_class: Any, known: Iterable[str], what: str) -> str:
+def unregistered(message_class: Any, classes: Iterable[type], what: str) -> str:
     """Say why what was given is no message class here, and what to do.
 
+    :param classes: the message classes that there are.
     :param what: what there is none of: "{} is no message class of this factory".
     """
     name = getattr(message_class, "__name__", repr(message_class))
+    known = {known.__name__: known for known in classes}
+    for base in getattr(message_class, "__mro__", ()):
+        if base in known.values():
+            base = base.__name__
+            return f"{name} is a subclass of the message class {base}; only that can be sent, such as {base}(*message)"
     if name in known:
         return f"this {name} was registered with another MessageFactory; take this one's class, or the name {name!r}"
     return what.format(name) + advice(name, known)
@@ -133,6 +139,11 @@ class MessageFactory:
         >>> move(3, 4)
         move(x=3, y=4)
         """
+        if not isinstance(self, MessageFactory):
+            raise TypeError(
+                "register() belongs to a MessageFactory object: factory = MessageFactory(), then "
+                "factory.register('chat_msg', ('player', 'msg')); or pygnetic.register(), which has one"
+            )
         if self.frozen:
             raise RuntimeError(
                 f"register({name!r}) comes too late: messages are fixed when a Server is made or a Client connects; "
@@ -145,6 +156,10 @@ class MessageFactory:
         if not isinstance(field_names, Iterable):
             text = "fields are names, such as ('player', 'msg'), and left out if there are none"
             raise ValueError(f"register({name!r}, {field_names!r}): {text}")
+        if isinstance(field_names, (set, frozenset)):
+            names = tuple(sorted(map(str, field_names)))
+            text = f"a set has another order in each program; give the fields as a tuple: {names!r}"
+            raise ValueError(f"register({name!r}, ...): {text}")
         delivery = _delivery(name, kwargs)
         try:
             message_class: Any = namedtuple(name, field_names, module=_caller())  # type: ignore[misc]
@@ -178,7 +193,7 @@ class MessageFactory:
             return self._entries[message_class]
         except (KeyError, TypeError):
             text = "{} is no message class of this factory"
-            raise ValueError(unregistered(message_class, self._names, text)) from None
+            raise ValueError(unregistered(message_class, self._types, text)) from None
 
     def get_by_name(self, name: str) -> Any:
         """Return the message class of a name.

@@ -8,7 +8,7 @@ from types import MethodType
 from typing import Any
 
 from pygnetic import _session, event, message
-from pygnetic._checks import check_width, factory_of, limits_of
+from pygnetic._checks import check_class, check_places, check_width, factory_of, limits_of, listing
 from pygnetic._compiled import encoder
 from pygnetic._endpoint import Endpoint
 from pygnetic._strangers import Stranger
@@ -70,15 +70,16 @@ class Server(Endpoint):
         limits: Limits | None = None,
         **adapter_options: Any,
     ) -> None:
+        check_places("Server", "host, port and conn_limit", (host, port, conn_limit, *args))
         if args:
             raise TypeError(f"Server() takes host, port and conn_limit; give {args!r} by name, as adapter options")
         if handler is not None:
             self.handler = handler
-        _check_handler(self.handler)
         if message_factory is not None:
             self.message_factory = message_factory
         # the server's from now on, whatever message_factory is made to be: it has frozen this one, and sends its hash
         self._factory = factory = factory_of(None, self)
+        _check_handler(self.handler, factory)
         check_width(factory, limits_of(limits, self))
         self._hash = factory.get_hash()  # ImportError without a serialization adapter, so before a port is bound
         super().__init__((host, port), conn_limit, n_adapter, limits, adapter_options)
@@ -95,6 +96,7 @@ class Server(Endpoint):
         address: tuple[str, int] = self._adapter.address
         return address
 
+    @listing
     def connections(self, exclude: Iterable[Any] | None = None) -> list[Connection]:
         """Return the clients that are connected.
 
@@ -103,6 +105,7 @@ class Server(Endpoint):
         left_out = _identities(exclude)
         return [c for c in self._connections.values() if c._state == OPEN and id(c) not in left_out]
 
+    @listing
     def handlers(self, exclude: Iterable[Any] | None = None) -> list[Any]:  # your Handlers, with all they have
         """Return the handlers of the clients that are connected.
 
@@ -245,6 +248,9 @@ class Server(Endpoint):
         try:
             if self.handler is not None:
                 handler = _unbound(self.handler)()
+                if not isinstance(handler, Handler):
+                    text = f"handler={_name(self.handler)} made {handler!r}"
+                    raise TypeError(f"{text}; it must return an object of a pygnetic.Handler subclass")
                 handler.server = self._proxy
                 connection.add_handler(handler)
         except BaseException:
@@ -280,7 +286,7 @@ class Server(Endpoint):
             super()._post_gone(connection)
 
 
-def _check_handler(handler: Any) -> None:
+def _check_handler(handler: Any, factory: MessageFactory) -> None:
     """Raise the TypeError that would come when the first client is there, which may be much later."""
     wanted = "handler is a subclass of pygnetic.Handler, not"
     if isinstance(handler, Handler):
@@ -288,8 +294,26 @@ def _check_handler(handler: Any) -> None:
         raise TypeError(f"{wanted} an object of it; the server makes one for each client: handler={name}")
     if isinstance(handler, type) and not issubclass(handler, Handler):
         raise TypeError(f"{wanted} {handler!r}; write class {handler.__name__}(pygnetic.Handler)")
-    if handler is not None and not callable(handler):
+    if handler is None:
+        return
+    if not callable(handler):
         raise TypeError(f"{wanted} {handler!r}")
+    if isinstance(handler, type):
+        check_class(handler, factory)
+    try:
+        signature = inspect.signature(_unbound(handler))
+    except (ValueError, TypeError):  # it is written in C, and does not tell
+        return
+    try:
+        signature.bind()
+    except TypeError:
+        name = _name(handler)
+        text = f"handler={name}: the server calls {name}() without arguments, but it takes {signature}"
+        raise TypeError(f"{text}; give them defaults, or write handler=lambda: {name}(...)") from None
+
+
+def _name(handler: Any) -> str:
+    return str(getattr(handler, "__name__", handler))
 
 
 def _unbound(handler: Callable[[], Handler]) -> Callable[[], Handler]:

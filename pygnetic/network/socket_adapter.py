@@ -428,13 +428,8 @@ class Adapter:
             return
         self.flush()
         for peer in list(self._peers):
-            if peer._sock is not None and peer._state != _NEW:
-                with contextlib.suppress(OSError):
-                    # bytes left unread would make close() send a reset, which overtakes what was just sent
-                    peer._sock.shutdown(socket.SHUT_WR)
-                    for _ in range(4):
-                        if not peer._sock.recv(_CHUNK):
-                            break
+            if peer._state != _NEW:
+                self.part(peer)
         self.abandon()
 
     def abandon(self) -> None:
@@ -445,8 +440,6 @@ class Adapter:
         self._selector.close()
         self._selector = None
         for peer in list(self._peers):
-            if peer._state != _NEW:
-                self.part(peer)
             self._forget(peer)
         if self._listener is not None:
             self._listener.close()

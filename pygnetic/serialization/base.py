@@ -21,6 +21,7 @@ __all__ = ["SCALARS", "check_batch", "check_value"]
 # What a field may hold that is no container. Exact types: a subclass takes the slow path and is looked at there.
 SCALARS = frozenset({int, float, str, bytes, bool, type(None)})
 
+_CONTAINERS = {list, tuple, dict}
 _LEAVES = (str, bytes, int, float, type(None), bytearray, memoryview)
 _KEYS = (str, bytes, int)
 # 60,000 empty lists fit into one packet: from so many values on they are looked at by functions written in C.
@@ -33,9 +34,19 @@ _PLAIN_KEYS = {str, bytes, int}
 class Foreign(DecodeError):
     """A value is of a kind that no message can hold."""
 
-    def __init__(self, kind: str) -> None:
-        super().__init__(f"a {kind} cannot travel")
-        self.kind = kind
+    def __init__(self, value: Any) -> None:
+        self.value, self.kind = value, name_of(type(value))
+        super().__init__(f"a {self.kind} cannot travel")
+
+
+#: All the keys of pygame, pressed or not: a tuple of 512 bools, of which a game needs a few.
+KEYS = "pygame.key.ScancodeWrapper"
+
+
+def name_of(kind: type) -> str:
+    """Return what a class is called, with its module: a numpy.bool is not a bool."""
+    module = kind.__module__
+    return kind.__name__ if module in ("builtins", "__main__") else f"{module}.{kind.__name__}"
 
 
 def check_value(value: Any, limits: Limits) -> None:
@@ -72,10 +83,11 @@ def _below(level: list[Any], limits: Limits, depth: int) -> list[Any]:
     for item in level:
         if type(item) in SCALARS:
             continue
-        if not isinstance(item, (list, tuple, dict)):
-            if not isinstance(item, _LEAVES):
-                raise Foreign(type(item).__name__)
-            continue
+        if type(item) not in _CONTAINERS:
+            if not isinstance(item, (list, tuple, dict, *_LEAVES)) or name_of(type(item)) == KEYS:
+                raise Foreign(item)
+            if isinstance(item, _LEAVES):
+                continue
         if depth == limits.nesting:
             raise DecodeError(f"it is nested deeper than {limits.nesting} containers (Limits.nesting)")
         if len(item) > limits.container:
