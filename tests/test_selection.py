@@ -339,25 +339,6 @@ def test_without_a_serialization_adapter_a_server_says_what_to_install(monkeypat
         MessageFactory("msgpack")
 
 
-def test_init_without_logging_leaves_logging_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging, "basicConfig", lambda **options: pytest.fail("it was configured"))
-    assert net.init(logging_lvl=None, n_module="memory", s_module="json")
-
-
-@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG, logging.WARNING])
-def test_init_sets_logging_up(monkeypatch: pytest.MonkeyPatch, level: int) -> None:
-    before = logging.root.level
-    monkeypatch.setattr(logging.root, "handlers", [])
-    try:
-        net.init(logging_lvl=level, n_module="memory", s_module="json")
-        [handler] = logging.root.handlers
-        assert logging.root.level == level
-        record = logging.LogRecord("pygnetic", logging.INFO, "", 1, "Using %s", ("enet_adapter",), None)
-        assert handler.format(record)[8:] == " INFO     Using enet_adapter"
-    finally:
-        logging.root.setLevel(before)
-
-
 def test_events_without_pygame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygame", None)
     with pytest.raises(ImportError, match=r"events need pygame: pip install pygame-ce \(or pygame\)"):
