@@ -287,6 +287,34 @@ def test_doctor_without_messagepack(capsys: pytest.CaptureFixture[str], monkeypa
     assert "both of us need s_module='json'" in text
 
 
+@pytest.mark.parametrize(
+    ("package", "name", "library"),
+    [("network", "enet", "enet"), ("serialization", "msgpack", "msgpack"), ("serialization", "msgspec", "msgspec")],
+)
+def test_doctor_when_a_library_does_not_load(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, package: str, name: str,
+    library: str,
+) -> None:  # fmt: skip
+    (tmp_path / f"{library}.py").write_text("raise ImportError('DLL load failed while importing _core')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, library, raising=False)
+    monkeypatch.delitem(sys.modules, f"pygnetic.{package}.{name}_adapter", raising=False)
+    code, text = run(capsys, "doctor", "--port", free_port())
+    assert code == _doctor.ILL
+    told = "there, but does not load: DLL load failed while importing _core"
+    assert re.search(rf"^  {name} +no     .*: {told}$", text, re.M)
+    assert f"Something is wrong: the {name} adapter does not load" in text
+
+
+def test_doctor_when_a_module_of_ours_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pygnetic.network.enet_adapter", None)
+    code, text = run(capsys, "doctor", "--port", free_port())
+    assert code == _doctor.ILL
+    assert re.search(r"^  enet +no     .*: pygnetic.network.enet_adapter, a part of pygnetic, is missing", text, re.M)
+
+
 def test_doctor_when_the_port_is_taken(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_doctor, "_ANSWER_TIME", 0.1)  # nobody there can answer
     with socket.create_server(("", 0)) as other:

@@ -287,10 +287,10 @@ def test_adapters() -> None:
     for module in (net.network, net.serialization):
         section = page("reference/adapters").partition(f"{module._shelf.kind.capitalize()} adapters\n----")[2]
         rows = table(section, "Name")
-        assert [row[0].strip("`") for row in rows] == list(module._shelf.installs)
+        assert [row[0].strip("`") for row in rows] == list(module._shelf.records)
         for row in rows:
             needs = row[-2]
-            package = module._shelf.installs[row[0].strip("`")]
+            package = module._shelf.records[row[0].strip("`")].install
             assert needs.endswith(f"``pip install {package}``") if package else needs == "nothing"
 
 

@@ -205,7 +205,7 @@ def test_arena_when_nobody_answers(run: Callable[..., Program], wire_name: str) 
 
 
 def test_arena_without_pygame(run: Callable[..., Program], tmp_path: Path) -> None:
-    (tmp_path / "pygame.py").write_text("raise ImportError('hidden by a test')")
+    (tmp_path / "pygame.py").write_text("raise ModuleNotFoundError('hidden by a test', name='pygame')")
     options = f"--host={LOCAL} --port=0 --adapter=socket --seconds=1.5".split()
     server = run("arena.py", "--server-only", "--bots=1", *options, path=tmp_path)
     assert server.end() == 0

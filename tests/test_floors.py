@@ -44,6 +44,7 @@ FLOORS: dict[str, float] = {
     "pygnetic.handler": 1,
     "pygnetic._session": 1,
     "pygnetic._adapters": 1,
+    "pygnetic._console": 1,
     "pygnetic.network.base": 1,
     "pygnetic.network.enet_filter": 1,
     "pygnetic.serialization.base": 1,

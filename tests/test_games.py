@@ -890,7 +890,7 @@ def test_nobody_answers_and_the_port_is_taken(run: Run, wire_name: str) -> None:
 
 
 def test_servers_and_bots_need_no_pygame(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "pygame.py").write_text("raise ImportError('hidden by a test')")
+    (tmp_path / "pygame.py").write_text("raise ModuleNotFoundError('hidden by a test', name='pygame')")
     options = f"--host={LOCAL} --port=0 --adapter=socket --seconds=0.7".split()
     programs = [run(f"{name}.py", "--server-only", "--bots=2", *options, path=tmp_path) for name in SERVERS]
     programs += [run("lag_lab.py", "--bot", *options, path=tmp_path)]
