@@ -22,7 +22,7 @@ from pygnetic.message import MessageFactory
 from pygnetic.serialization import json_adapter
 
 QUICK = settings(max_examples=300, deadline=None, derandomize=True, database=None)
-LONG = settings(max_examples=4000, deadline=None, derandomize=True, database=None)
+LONG = settings(max_examples=3000, deadline=None, derandomize=True, database=None)
 # so that small packets can break them
 TIGHT = [Limits(nesting=3, container=20), Limits(nesting=1, container=3)]
 REFUSED = "refused"
@@ -320,6 +320,15 @@ def compare_json(packet: bytes) -> str:
         value = json_adapter.unpack(packet)
         assert outcome(json_adapter.unpack, json_adapter.pack(value), DEFAULT) == result, packet
     return result
+
+
+def test_a_container_is_as_long_on_every_codec(codec_name: str) -> None:
+    codec, limits = load(codec_name), Limits(container=3)
+    fitting: list[Any] = [[1, 2, 3], [1, [2, 3, 4]], [[1, 2, 3]] * 3, [1, {"a": 1, "b": 2, "c": 3}]]
+    four = dict.fromkeys("abcd")
+    longer = [[1, 2, 3, 4], [1, [2, 3, 4, 5]], [[1, 2, 3, 4]], [[1]] * 4, [1, four], four]
+    assert [outcome(codec.unpack, codec.pack(value), limits) for value in fitting] == [repr(value) for value in fitting]
+    assert {outcome(codec.unpack, codec.pack(value), limits) for value in longer} == {REFUSED}
 
 
 @QUICK

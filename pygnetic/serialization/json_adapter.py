@@ -92,7 +92,7 @@ def unpack(data: Packet, limits: Limits = DEFAULT) -> Any:
             value = _decode(text)
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"no JSON message: {error or type(error).__name__}") from None
-    if data.count(b"[") + data.count(b"{") > 1:
+    if data.count(b"[") + data.count(b"{") > 1 or data.count(b",") >= limits.container:
         check_batch(value, limits)
     return value
 
