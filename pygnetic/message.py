@@ -11,6 +11,7 @@ from pygnetic import serialization
 from pygnetic._compiled import check_fields, explain, maker, signature
 from pygnetic.errors import DecodeError
 from pygnetic.limits import DEFAULT, Limits
+from pygnetic.serialization.base import Packet
 
 __all__ = ["MessageFactory", "message_factory"]
 
@@ -100,7 +101,7 @@ class MessageFactory:
     def __init__(self, s_adapter: Any = None) -> None:
         self._given = None if s_adapter is None else serialization.get_adapter(s_adapter)
         self._codec: Any = None  # fixed by set_frozen(), and with it the next
-        self._unpack: Callable[[bytes, Limits], Any] | None = None
+        self._unpack: Callable[[Packet, Limits], Any] | None = None
         self._hash: int | None = None
         self._entries: dict[type, _Entry] = {}
         self._names: dict[str, Any] = {}
@@ -301,15 +302,15 @@ class MessageFactory:
                 return f"{signature(self._types[type_id - 1])} came with {count} field{'s' if count != 1 else ''}"
         return "a message is a list that begins with an int"
 
-    def unpack_packet(self, data: bytes, limits: Limits) -> list[Any]:
+    def unpack_packet(self, data: Packet, limits: Limits) -> list[Any]:
         """Turn the bytes of a packet into messages: one, or an array of several.
 
         :raises DecodeError: the bytes are no messages of this factory.
         """
         return self._messages((self._unpack or self.s_adapter.unpack)(data, limits))
 
-    def unpack(self, data: bytes) -> Any:
-        """Turn bytes into a message.
+    def unpack(self, data: Packet) -> Any:
+        """Turn bytes, a bytearray or a memoryview into a message.
 
         :raises DecodeError: the bytes are not one message of this factory.
         """
@@ -331,7 +332,7 @@ class MessageFactory:
             text = "the context is an object that can have attributes, such as types.SimpleNamespace()"
             raise TypeError(f"{text}, not {context!r}") from None
 
-    def unpack_all(self, data: bytes, context: Any) -> Iterator[Any]:
+    def unpack_all(self, data: Packet, context: Any) -> Iterator[Any]:
         """Turn a stream of bytes, in whatever pieces it comes, into messages.
 
         :param context: what was given to :meth:`reset_context`.

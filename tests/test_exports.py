@@ -33,7 +33,7 @@ PUBLIC: dict[str, set[str]] = {
     "pygnetic.network.memory_adapter": {"Adapter", "Peer"},
     "pygnetic.network.socket_adapter": {"Adapter", "Peer"},
     "pygnetic.serialization": {"get_adapter", "pack", "select_adapter", "selected_adapter", "unpack", "unpacker"},
-    "pygnetic.serialization.base": {"SCALARS", "check_batch", "check_value"},
+    "pygnetic.serialization.base": {"SCALARS", "Packet", "as_bytes", "check_batch", "check_value"},
     "pygnetic.serialization.json_adapter": {"join", "pack", "unpack", "unpacker", "wire_name"},
     "pygnetic.serialization.msgpack_adapter": {"join", "pack", "unpack", "unpacker", "wire_name"},
     "pygnetic.serialization.msgspec_adapter": {"join", "pack", "unpack", "unpacker", "wire_name"},

@@ -5,6 +5,7 @@ from typing import Any
 
 from pygnetic._adapters import Record, Selection, Shelf
 from pygnetic.limits import DEFAULT, Limits
+from pygnetic.serialization.base import Packet
 
 __all__ = ["get_adapter", "pack", "select_adapter", "selected_adapter", "unpack", "unpacker"]
 
@@ -80,8 +81,8 @@ def pack(value: Any) -> bytes:
     return data
 
 
-def unpack(data: bytes, limits: Limits = DEFAULT) -> Any:
-    """Turn bytes into a value with the selected adapter.
+def unpack(data: Packet, limits: Limits = DEFAULT) -> Any:
+    """Turn bytes, a bytearray or a memoryview into a value with the selected adapter.
 
     :raises DecodeError: the bytes are no such value, or break a limit.
     """
