@@ -1,11 +1,12 @@
-"""Your own ship moves at once: inputs are numbered, and those that the server has not answered are played again."""
+"""Your own ship moves at once; inputs that are not answered yet are played again."""
 
 from collections import deque
 
 import pygnetic as net
 
-steer = net.register('steer', ('number', 'dx'))  # from a client, each frame: what its keys say
-place = net.register('place', ('number', 'x'), reliable=False)  # to it: where it was after this input
+# from a client, each frame: what its keys say; to it: where it was after this input
+steer = net.register('steer', ('number', 'dx'))
+place = net.register('place', ('number', 'x'), reliable=False)
 
 SPEED = 3  # pixels a frame
 BURST = 12  # inputs that may come in one frame, after a delay on the way
@@ -21,7 +22,8 @@ class Mine:
 
     def __init__(self):
         self.x = self.number = 0
-        self.waiting = deque(maxlen=240)  # (number, dx) of the inputs without an answer; 4 seconds are enough
+        # (number, dx) of the inputs without an answer; 4 seconds are enough
+        self.waiting = deque(maxlen=240)
 
     def input(self, dx):
         """Move at once, and return the number that goes to the server."""
@@ -45,7 +47,7 @@ class Guest(net.Handler):  # on the server
 
     def net_steer(self, message):
         self.number = message.number
-        if self.budget > 0 and message.dx in (-1, 0, 1):  # nobody moves faster by sending more
+        if self.budget > 0 and message.dx in (-1, 0, 1):  # more inputs, no more speed
             self.budget -= 1
             self.x = move(self.x, message.dx)
 
@@ -91,7 +93,7 @@ with net.Server(handler=Guest) as server, net.Client() as client:
         server.update()
     shown = []  # x by prediction, and x as the server says, for each frame
     for frame in range(48):
-        dx = 1 if frame < 12 else 0  # the key is down for 12 frames, a fifth of a second
+        dx = 1 if frame < 12 else 0  # the key is down for a fifth of a second
         line.send(connection, steer, player.mine.input(dx), dx)
         line.update()
         client.update()
@@ -104,4 +106,4 @@ with net.Server(handler=Guest) as server, net.Client() as client:
 
 for name, column in (('predicted', 0), ('as the server says', 1)):
     up, end = shown[11][column], shown[-1][column]
-    print(f'{name:18}: {up:2} pixels moved while the key is down, {end - up:2} more after it is up')
+    print(f'{name:18}: {up:2} pixels while the key is down, {end - up:2} after it is up')
