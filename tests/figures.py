@@ -39,11 +39,12 @@ LOSS = "10,000 reliable messages on a bad line"
 UNRELIABLE = "Unreliable messages at 5 % loss for 20 s beside reliable ones on the same channel"
 KILLED = "SIGKILL of a client; SIGSTOP for 15 s"
 CYCLES = "2000 connects and disconnects"
+LEAVERS = "Strangers that join and leave at full speed and never close, against 4 places"
 DESCRIPTORS = "No descriptor left when clients connect"
 MISUSE = "Use after close, after collection, at exit, after fork, Ctrl-C at any moment"
 ROWS = (
     RANDOM, STREAMS, FRAGMENTS, EARLY, FILTER, SPOOFED, CONNECTS, FUZZ, FUZZ_WIRE, BOMBS, SILENT, COMMANDS,
-    ACKNOWLEDGED, SMALL, FLOOD, READER, LOSS, UNRELIABLE, KILLED, CYCLES, DESCRIPTORS, MISUSE,
+    ACKNOWLEDGED, SMALL, FLOOD, READER, LOSS, UNRELIABLE, KILLED, CYCLES, LEAVERS, DESCRIPTORS, MISUSE,
 )  # fmt: skip
 
 
