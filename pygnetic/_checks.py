@@ -10,7 +10,7 @@ from functools import partial, update_wrapper
 from typing import Any, TypeVar, cast
 
 from pygnetic._compiled import signature
-from pygnetic.handler import Handler, accepted, misspelt
+from pygnetic.handler import Handler, accepted, misspelt, signature_of
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory, suggestion
 
@@ -181,15 +181,15 @@ def _check_method(handler_class: type[Handler], name: str, method: Any, given: l
         raise TypeError(f"{owner}() has a yield in it, so that a call runs nothing of it; write {right}")
     try:
         # a decorator may change what the function inside is given, so the one outside counts
-        signature = inspect.signature(method, follow_wrapped=False)
+        parameters = signature_of(method, follow_wrapped=False)
     except (ValueError, TypeError):  # some builtins do not tell
         return
     keywords = accepted(method, {"channel": 0}, len(given)) if "message" in given else {}
     try:
-        signature.bind(*given, **keywords)
+        parameters.bind(*given, **keywords)
     except TypeError:
         what = "with a message" if "message" in given else "without arguments"
-        raise TypeError(f"{owner}{signature} cannot be called {what}; write {right}") from None
+        raise TypeError(f"{owner}{parameters} cannot be called {what}; write {right}") from None
 
 
 def warn_of_names(handler: Handler, factory: MessageFactory) -> None:

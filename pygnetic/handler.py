@@ -1,7 +1,9 @@
 """Objects that messages are delivered to."""
 
 import inspect
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 __all__ = ["Handler"]
@@ -68,6 +70,17 @@ def misspelt(handler_class: type[Handler]) -> list[tuple[str, str]]:
     return found
 
 
+def signature_of(function: Callable[..., Any], follow_wrapped: bool = True) -> inspect.Signature:
+    """Return the parameters of a user's function.
+
+    :raises ValueError, TypeError: it is written in C, and does not tell.
+    """
+    options: dict[str, Any] = {}
+    if sys.version_info >= (3, 14):  # it reads annotations only now, and some hold names that only type checkers know
+        options["annotation_format"] = import_module("annotationlib").Format.FORWARDREF
+    return inspect.signature(function, follow_wrapped=follow_wrapped, **options)
+
+
 def accepted(function: Callable[..., Any], keywords: dict[str, Any], given: int) -> dict[str, Any]:
     """Return those keywords that a function can take beside so many arguments given by position."""
     taken = _accepted(function, keywords, given, wrapped=True)
@@ -77,7 +90,7 @@ def accepted(function: Callable[..., Any], keywords: dict[str, Any], given: int)
 
 def _accepted(function: Callable[..., Any], keywords: dict[str, Any], given: int, wrapped: bool) -> dict[str, Any]:
     try:
-        parameters = inspect.signature(function, follow_wrapped=wrapped).parameters.values()
+        parameters = signature_of(function, follow_wrapped=wrapped).parameters.values()
     except ValueError:  # some builtins do not tell, deque.append among them
         return {}
     positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:given]
@@ -110,7 +123,7 @@ def _in_class(handler_class: type[Handler], name: str) -> tuple[Callable[..., An
     takes = accepted(function, {"channel": 0}, 2)
     if not takes:
         return function, False
-    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values()):
+    if any(p.kind is p.VAR_KEYWORD for p in signature_of(function).parameters.values()):
         return function, True
     return lambda handler, message, **info: function(handler, message, **accepted(function, info, 2)), True
 

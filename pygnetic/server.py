@@ -1,7 +1,6 @@
 """The end that is connected to."""
 
 import contextlib
-import inspect
 import logging
 from collections.abc import Callable, Iterable
 from types import MethodType
@@ -14,7 +13,7 @@ from pygnetic._endpoint import Endpoint
 from pygnetic._strangers import Stranger
 from pygnetic.connection import CLOSED, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
-from pygnetic.handler import Handler
+from pygnetic.handler import Handler, signature_of
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory, no_message
 from pygnetic.network import base
@@ -301,7 +300,7 @@ def _check_handler(handler: Any, factory: MessageFactory) -> None:
     if isinstance(handler, type):
         check_class(handler, factory)
     try:
-        signature = inspect.signature(_unbound(handler))
+        signature = signature_of(_unbound(handler))
     except (ValueError, TypeError):  # it is written in C, and does not tell
         return
     try:
@@ -320,7 +319,7 @@ def _unbound(handler: Callable[[], Handler]) -> Callable[[], Handler]:
     """Return a function that makes handlers as it was written: as an attribute of a class it became a method."""
     if isinstance(handler, MethodType):
         try:
-            inspect.signature(handler)
+            signature_of(handler)
         except ValueError:  # it has no parameter for a server
             function: Callable[[], Handler] = handler.__func__
             return function

@@ -1,6 +1,7 @@
 """A method that cannot be called is told when its handler is added, and not at the first message."""
 
 import functools
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -157,6 +158,20 @@ def test_an_inherited_method_is_looked_at(factory: MessageFactory) -> None:
 @pytest.mark.parametrize("name", ["net_chat_msg", "on_receive", "on_recive"])
 def test_what_can_be_called_is_accepted(factory: MessageFactory, name: str, method: Any, capsys: Any) -> None:
     accept(factory, handler_class(name, method))
+
+
+def test_an_annotation_that_only_a_type_checker_knows(factory: MessageFactory) -> None:
+    namespace: dict[str, Any] = {"net": net, "got": []}
+    source = """
+class Player(net.Handler):
+    def net_chat_msg(self, message: 'chat_msg', **kwargs: 'Options') -> None:
+        got.append(kwargs)
+"""
+    if sys.version_info >= (3, 14):  # where they need no quotes
+        source = source.replace("'", "")
+    exec(source, namespace)
+    accept(factory, namespace["Player"])
+    assert namespace["got"] == [{"channel": 0}]
 
 
 def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
