@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pygnetic.network.base import eviction_candidates
+from pygnetic.network.base import eviction_candidates, neighbourhood
 
 __all__: list[str] = []
 
@@ -10,11 +10,12 @@ __all__: list[str] = []
 class Stranger:
     """A peer that has not been welcomed; it has no Connection and counts as nobody."""
 
-    __slots__ = ("_due", "address", "peer", "refused")
+    __slots__ = ("_due", "address", "peer", "refused", "source")
 
     def __init__(self, peer: Any) -> None:
         self.peer = peer
         self.address = peer.address
+        self.source = neighbourhood(peer.address[0]), peer.address
         self.refused = False
         self._due = 0.0
 
@@ -24,5 +25,5 @@ class Strangers(dict[Any, Stranger]):
 
     def most_crowded(self) -> Stranger:
         """Return who is to go when there are too many."""
-        (peer,) = eviction_candidates({peer: stranger.address for peer, stranger in self.items()}, 1)
+        (peer,) = eviction_candidates({peer: stranger.source for peer, stranger in self.items()}, 1)
         return self[peer]

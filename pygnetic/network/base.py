@@ -131,24 +131,24 @@ def neighbourhood(host: str) -> str:
         return host
 
 
-def eviction_candidates(addresses: Mapping[K, tuple[str, int]], count: int) -> list[K]:
+def eviction_candidates(sources: Mapping[K, tuple[str, object]], count: int) -> list[K]:
     """Return who is to go when there are too many that nobody knows yet.
 
-    The next is always the oldest of the address, with its port, that most are from, in the neighbourhood that most are
-    from. So somebody who connects over and over pushes out themselves, and not who comes from elsewhere or lives behind
+    The next is always the oldest of the address and port that most are from, in the neighbourhood that most are from.
+    So somebody who connects over and over pushes out themselves, and not those who come from elsewhere or live behind
     the same address.
 
-    :param addresses: those that could go, the oldest first.
+    :param sources: the (neighbourhood, address and port) of each that could go, the oldest first.
     """
-    hosts = {key: neighbourhood(address[0]) for key, address in addresses.items()}
+    left = dict(sources)
     candidates = []
-    for _ in range(min(count, len(hosts))):
-        crowds = Counter(hosts.values())
-        crowd = max(crowds, key=crowds.__getitem__)  # of equals the first, which has the oldest
-        sources = Counter(addresses[key] for key, host in hosts.items() if host == crowd)
-        source = max(sources, key=sources.__getitem__)
-        candidates.append(next(key for key in hosts if addresses[key] == source))
-        del hosts[candidates[-1]]
+    for _ in range(min(count, len(left))):
+        crowds = Counter([crowd for crowd, _ in left.values()])
+        largest = max(crowds, key=crowds.__getitem__)  # of equals the first, which has the oldest
+        addresses = Counter([address for crowd, address in left.values() if crowd == largest])
+        source = largest, max(addresses, key=addresses.__getitem__)
+        candidates.append(next(key for key, value in left.items() if value == source))
+        del left[candidates[-1]]
     return candidates
 
 

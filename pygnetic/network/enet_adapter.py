@@ -340,8 +340,8 @@ class Adapter:
         free = states.count(_UNUSED)
         if waiting and free < _FREE:
             remotes = {slot: peers[slot].address for slot in waiting}
-            addresses = {slot: (remote.host, remote.port) for slot, remote in remotes.items()}
-            for slot in base.eviction_candidates(addresses, _FREE - free):
+            sources = {slot: (remote.host, remote.port) for slot, remote in remotes.items()}
+            for slot in base.eviction_candidates(sources, _FREE - free):
                 peers[slot].reset()
                 del waiting[slot]
                 free += 1

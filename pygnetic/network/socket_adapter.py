@@ -416,8 +416,7 @@ class Adapter:
         self._write(peer)
         if peer._sock is not None:
             with contextlib.suppress(OSError):
-                # bytes left unread would make close() send a reset, which overtakes what was just sent
-                peer._sock.shutdown(socket.SHUT_WR)
+                # bytes left unread would make its close() send a reset, which overtakes what was just sent
                 for _ in range(4):
                     if not peer._sock.recv(_CHUNK):
                         break
