@@ -114,6 +114,7 @@ def _port(adapter: str, port: int, own: list[str], asks: Asks) -> tuple[str, str
         if here:
             told = f"{runs}, but to this computer only: make it a Server(port={port}), without a host"
             return told, f"the server on {protocol} port {port} hears this computer only"
+        told = "a program uses the port and does not answer: a server that does not call update(), or another program"
     return told, f"{protocol} port {port} cannot be used"
 
 

@@ -464,9 +464,9 @@ class Endpoint:
         stranger.peer.abort()
 
     def _keep_in_touch(self, connection: Connection, now: float) -> None:
-        silent = now - self._slept - connection._inbox.heard
-        if silent >= self.limits.idle_time:
-            text = f"nothing was heard for {silent:.0f} s (Limits.idle_time)"
+        end = connection._inbox.heard + self._slept + self.limits.idle_time
+        if now >= end:
+            text = f"nothing was heard for {self.limits.idle_time:g} s (Limits.idle_time)"
             connection._close(Reason(DisconnectReason.TIMEOUT, text), now=True)
             return
         self._replied = True
@@ -474,7 +474,7 @@ class Endpoint:
         # in order, one that a message overtakes would be thrown away, and be called lost
         connection._peer.send(ping, reliable=False, ordered=False)
         connection._meter.pinged(_session.stamp(ping), now, connection._totals())
-        self._deadlines.set(connection, now + _PING_EVERY)
+        self._deadlines.set(connection, min(now + _PING_EVERY, end))
 
     # -- the end
 

@@ -192,7 +192,7 @@ class Server(Endpoint):
             self._refuse(stranger, Reason(DisconnectReason.VERSION_MISMATCH, text), now)
         elif hello.schema_hash != self._hash or hello.wire_name != factory.s_adapter.wire_name:
             text = "the server has other messages"
-            if self._full():  # "python -m pygnetic ping --hello" tells both
+            if self._full():  # "python -m pygnetic ping" tells both
                 text += f"; {self._full_text()}"
             reason = Reason(DisconnectReason.SCHEMA_MISMATCH, text)
             self._refuse(stranger, reason, now, factory.description(), asked=not hello.wire_name)
@@ -209,7 +209,7 @@ class Server(Endpoint):
         self, stranger: Stranger, reason: Reason, now: float, description: str = "", asked: bool = False
     ) -> None:
         if asked:  # by a HELLO that is never welcomed
-            self._tell(now, "told %s:%s which messages there are (ping --hello)", *stranger.address)
+            self._tell(now, "told %s:%s which messages there are (ping)", *stranger.address)
         else:
             self._tell(now, "refused %s:%s: %s", *stranger.address, reason)
         stranger.refused = True

@@ -18,6 +18,7 @@ FLOORS: dict[str, float] = {
     "pygnetic._demo": 8,
     "pygnetic._doctor": 8,
     "pygnetic._ping": 8,
+    "pygnetic._registered": 8,
     "pygnetic.client": 7,
     "pygnetic.server": 7,
     "pygnetic._checks": 4.5,

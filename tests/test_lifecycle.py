@@ -808,6 +808,25 @@ def test_a_silent_client_times_out(memory_world: World) -> None:
     assert alice.reason.code == DisconnectReason.TIMEOUT
 
 
+@pytest.mark.parametrize("step", [0.25, 0.3, 0.7, 1.0])
+@pytest.mark.parametrize("heard", [0.0, 0.4, 0.9])
+def test_a_timeout_comes_at_its_limit_and_tells_it(memory_world: World, step: float, heard: float) -> None:
+    """Not at the first PING after it, which is up to a second later."""
+    world = memory_world
+    server = world.server(limits=Limits(idle_time=10))
+    alice = world.join(server)
+    world.clock.now += heard
+    alice.net_echo("the last")
+    world.until(lambda: server.made[0].messages)
+    world.pump()  # what her client sends by itself is heard now, too
+    began = world.clock.now
+    while server.made[0].connection.connected:
+        assert world.clock.now < began + 10
+        world.clock.now = min(world.clock.now + step, began + 10.0001)
+        server.update()
+    assert server.made[0].connection.reason.text == "nothing was heard for 10 s (Limits.idle_time)"
+
+
 def test_a_silent_server_times_out(memory_world: World) -> None:
     world = memory_world
     limits = Limits(idle_time=2)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import enet
+import enet  # type: ignore[import-not-found, unused-ignore]
 
 from pygnetic.limits import Limits
 from pygnetic.network import base

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped, unused-ignore]
 
 from pygnetic.errors import DecodeError
 from pygnetic.limits import DEFAULT, Limits
