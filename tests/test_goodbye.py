@@ -163,6 +163,39 @@ def test_close_waits_for_what_has_said_goodbye_before(wire_world: World, run: Ru
     assert server.communicate(timeout=30) == ("CLOSED: dinner\n", "")
 
 
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_who_hosts_and_plays_does_not_wait_for_itself(
+    wire_world: World, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    server = wire_world.server()
+    alice = wire_world.join(server)
+    there = alice.there
+    for number in range(20):
+        alice.net_echo(number)
+        there.net_echo(number)
+    one, handler = (alice.client, server.made[0]) if first == "client" else (server, alice.handler)
+    timeouts = polls(one, monkeypatch)
+    wire_world.pumps.remove(one.update)
+    one.close(20_000)
+    assert len(timeouts) < 1000, "it waited to the end"
+    wire_world.until(lambda: handler.ended)
+    assert [message.text for message in handler.messages] == list(range(20))
+    assert handler.calls[-1] == "on_disconnect"
+    assert {alice.reason, there.reason} > {(CLOSED, "")} and alice.reason != there.reason
+
+
+def test_both_ends_closed_one_after_the_other(wire_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = wire_world.server()
+    alice = wire_world.join(server)
+    timeouts = polls(alice.client, monkeypatch), polls(server, monkeypatch)
+    wire_world.pumps.clear()
+    alice.client.close(20_000)
+    server.close(20_000)
+    assert max(map(len, timeouts)) < 1000, "one of them waited to the end"
+    assert alice.handler.ended == server.made[0].ended == 1
+    assert server.made[0].connection.reason == (CLOSED, "the client was closed")
+
+
 def polls(end: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return a list that gets the timeout of each poll of a client's or server's adapter."""
     timeouts: list[float] = []
@@ -191,7 +224,8 @@ def test_close_does_not_wait_for_the_dead(world: World, monkeypatch: pytest.Monk
     server = world.server()
     alice = world.join(server)
     timeouts = polls(alice.client, monkeypatch)
-    world.pumps.clear()  # the server does nothing any more
+    world.pumps.clear()
+    monkeypatch.setattr(server, "_overhear", lambda: None)  # the server does nothing any more
     alice.client.close(timeout)
     assert alice.handler.ended == 1 and len(timeouts) >= 1 and max(timeouts) <= timeout
 
