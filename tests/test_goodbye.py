@@ -112,10 +112,30 @@ def test_it_is_heard_with_5_percent_loss(wire_world: World, run: Run, seed: int)
     else:
         relay = TcpRelay(server.address, delay=0.05, seed=seed)
     world.add(relay, relay.pump)
-    run("leave", world.network, relay.address[1], "disconnect")
+    run("leave", world.network, relay.address[1], "disconnect", 3)
     world.until(lambda: server.made and server.made[0].ended)
     assert server.made[0].connection.reason == (CLOSED, "dinner")
-    assert numbers(server.made[0]) == list(range(100))
+    assert numbers(server.made[0]) == [0, 1, 2]
+
+
+def test_what_does_not_get_through_in_time_ends_the_connection_all_the_same(run: Run) -> None:
+    pytest.importorskip("enet")
+    with World("enet") as world:
+        server = world.server(message_factory=messages(world))
+        seen: list[bytes] = []
+
+        def drop(datagram: bytes, to_server: bool) -> bool:
+            """Lose the first big one, however often it is sent."""
+            if to_server and b"x" * 900 in datagram:
+                seen.append(datagram[8:200])
+            return to_server and bool(seen) and datagram[8:200] == seen[0]
+
+        relay = UdpRelay(server.address, delay=0.01, drop=drop)
+        world.add(relay, relay.pump)
+        client = run("leave", "enet", relay.address[1], "disconnect", 20)
+        world.until(lambda: server.made and client.poll() is not None)
+        world.until(lambda: server.made[0].ended, timeout=3)
+        assert server.made[0].connection.reason.code in (DisconnectReason.LOST, CLOSED)
 
 
 @needs_posix
