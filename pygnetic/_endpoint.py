@@ -42,6 +42,8 @@ _OF_CLIENTS = {
     DisconnectReason.PROTOCOL_ERROR,
     DisconnectReason.OVERLOADED,
 }
+# Events that wait for an update while another end of this program closes; an update takes more in a poll.
+_MOST_EARLY = 256
 # Control packets of one peer in one update: an honest one sends two a second, and this process may sleep for a minute.
 _CONTROLS = 256
 
@@ -74,7 +76,8 @@ class Endpoint:
         self._clock: Callable[[], float] = self._adapter.clock
         self._closed = False
         self._ending = "is closed"
-        self._updating = 0  # the thread that is in update()
+        self._updating = self._thread = 0  # the thread that is in update(), and that was in it last
+        self._early: list[base.Event] = []  # came while another end of this program waited
         self._updated = False  # update() was ever called
         self._connections: dict[Any, Connection] = {}  # by peer, until CLOSED was dispatched
         self._strangers = Strangers()
@@ -185,13 +188,15 @@ class Endpoint:
             raise RuntimeError("update() was called from inside a handler; call it only in your main loop")
         if self._closed:
             raise self._closed_error()
-        self._updating = get_ident()
+        self._updating = self._thread = get_ident()
         self._updated = True
         try:
             if self._outgoing:
                 self._flush()
             timeout = self._bounded(timeout) if timeout else 0
             events = self._adapter.poll(timeout)
+            if self._early:
+                events, self._early = self._early + events, []
             now = self._clock()
             self._awake(now, timeout / 1000)
             if events:
@@ -233,7 +238,7 @@ class Endpoint:
 
     def _bounded(self, timeout: float) -> float:
         """Return how many ms a poll may wait: no deadline is missed, and nothing that is there already waits."""
-        if self._ready:
+        if self._ready or self._early:
             return 0
         try:
             return max(0.0, min(timeout, _LONGEST, (self._deadlines.next - self._clock()) * 1000))
@@ -497,12 +502,12 @@ class Endpoint:
         connections = list(self._connections.values())
         errors: list[BaseException] = []
         goodbye = self._say_goodbye(final)
+        _goodbye.closing(self)
         try:
             _goodbye.wait([goodbye], timeout)
         except BaseException as error:  # a Ctrl-C ends the wait only, and is raised when all is done
             errors.append(error)
         self._closed = True
-        _goodbye.closed(self)
         self._adapter.close()
         # of who is CLOSED and still here, one handler raised in on_disconnect() and others are to be told
         for connection in connections + [left for left in self._ready if left._state == CLOSED]:
@@ -541,6 +546,8 @@ class Endpoint:
         :param final: nobody goes on reading here; else return who is to be waited for.
         """
         self._flush()
+        early, self._early = self._early, []
+        self._take(early, self._clock())  # who is gone already is not waited for
         code, text = DisconnectReason.CLOSED, "the client was closed"
         if self._serving:
             code, text = DisconnectReason.KICKED, "the server was closed"
@@ -555,6 +562,11 @@ class Endpoint:
                     connection._peer.disconnect()
                     waiting.append(connection._peer)
         return _goodbye.Goodbye(self._adapter, waiting)
+
+    def _overhear(self) -> None:
+        # not while a handler runs, nor from another thread; a flood waits in the network
+        if self._thread == get_ident() and not self._updating and not self._closed and len(self._early) < _MOST_EARLY:
+            self._early += self._adapter.poll()
 
     # -- what the end of the program and a fork do to it (see _goodbye.End)
 

@@ -21,6 +21,26 @@ _TURN = 5
 _LONGEST = 3600_000
 
 
+class End(Protocol):
+    """A Client or Server."""
+
+    def _depart(self) -> "Goodbye | None":
+        """Say BYE to everybody; None if that is not to be done here."""
+
+    def _overhear(self) -> None:
+        """Read what came, for the next update; another end of this program waits to be heard."""
+
+    def _bury(self) -> None:
+        """Be closed, without a word to handlers."""
+
+    def _disown(self) -> None:
+        """Be a dead copy of what is the parent's."""
+
+
+# by id(): a subclass may have an __eq__, and so no hash
+_open: "weakref.WeakValueDictionary[int, End]" = weakref.WeakValueDictionary()
+
+
 class Goodbye:
     """The peers of one adapter that are closing."""
 
@@ -36,30 +56,19 @@ class Goodbye:
 
 
 def wait(goodbyes: list[Goodbye], timeout: float) -> None:
-    """Pump until all peers are gone, or the time (in ms) is up."""
+    """Pump until all peers are gone, or the time (in ms) is up.
+
+    Other ends of this program go on reading: who hosts a game and plays in it would wait for itself in vain.
+    """
+    others = list(_open.values())
     # not an adapter's clock, which may stand still
-    end = time.monotonic() + timeout / 1000
-    while any(goodbye.peers for goodbye in goodbyes) and (left := end - time.monotonic()) > 0:
-        turn = _LONGEST if len(goodbyes) == 1 else _TURN
+    deadline = time.monotonic() + timeout / 1000
+    turn = _LONGEST if len(goodbyes) == 1 and not others else _TURN
+    while any(goodbye.peers for goodbye in goodbyes) and (left := deadline - time.monotonic()) > 0:
         for goodbye in goodbyes:
             goodbye.poll(min(left * 1000, turn))
-
-
-class End(Protocol):
-    """A Client or Server."""
-
-    def _depart(self) -> Goodbye | None:
-        """Say BYE to everybody; None if that is not to be done here."""
-
-    def _bury(self) -> None:
-        """Be closed, without a word to handlers."""
-
-    def _disown(self) -> None:
-        """Be a dead copy of what is the parent's."""
-
-
-# by id(): a subclass may have an __eq__, and so no hash
-_open: "weakref.WeakValueDictionary[int, End]" = weakref.WeakValueDictionary()
+        for end in others:
+            end._overhear()
 
 
 def opened(end: End) -> None:
@@ -67,14 +76,16 @@ def opened(end: End) -> None:
     _open[id(end)] = end
 
 
-def closed(end: End) -> None:
-    """Forget an end."""
+def closing(end: End) -> None:
+    """Forget an end, which says goodbye by itself."""
     _open.pop(id(end), None)
 
 
 @atexit.register
 def _leave() -> None:
     parting = [(end, goodbye) for end in list(_open.values()) if (goodbye := end._depart())]
+    for end, _ in parting:
+        closing(end)
     with contextlib.suppress(KeyboardInterrupt):  # another Ctrl-C: it is enough
         wait([goodbye for _, goodbye in parting], PATIENCE)
     for end, _ in parting:

@@ -109,10 +109,10 @@ def open_client(port: str) -> tuple[net.Client, Any, Player]:
     return client, connection, player
 
 
-def leave(port: str, how: str) -> None:
-    """Say a hundred things, leave, and end; the handler would print if it were called."""
+def leave(port: str, how: str, count: str = "100") -> None:
+    """Say some things, leave, and end; the handler would print if it were called."""
     client, connection, player = open_client(port)
-    for number in range(100):
+    for number in range(int(count)):
         connection.net_say(number, "x" * 1000)
     if how == "disconnect":
         connection.disconnect(reason="dinner")

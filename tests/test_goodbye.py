@@ -112,10 +112,30 @@ def test_it_is_heard_with_5_percent_loss(wire_world: World, run: Run, seed: int)
     else:
         relay = TcpRelay(server.address, delay=0.05, seed=seed)
     world.add(relay, relay.pump)
-    run("leave", world.network, relay.address[1], "disconnect")
+    run("leave", world.network, relay.address[1], "disconnect", 3)
     world.until(lambda: server.made and server.made[0].ended)
     assert server.made[0].connection.reason == (CLOSED, "dinner")
-    assert numbers(server.made[0]) == list(range(100))
+    assert numbers(server.made[0]) == [0, 1, 2]
+
+
+def test_what_does_not_get_through_in_time_ends_the_connection_all_the_same(run: Run) -> None:
+    pytest.importorskip("enet")
+    with World("enet") as world:
+        server = world.server(message_factory=messages(world))
+        seen: list[bytes] = []
+
+        def drop(datagram: bytes, to_server: bool) -> bool:
+            """Lose the first big one, however often it is sent."""
+            if to_server and b"x" * 900 in datagram:
+                seen.append(datagram[8:200])
+            return to_server and bool(seen) and datagram[8:200] == seen[0]
+
+        relay = UdpRelay(server.address, delay=0.01, drop=drop)
+        world.add(relay, relay.pump)
+        client = run("leave", "enet", relay.address[1], "disconnect", 20)
+        world.until(lambda: server.made and client.poll() is not None)
+        world.until(lambda: server.made[0].ended, timeout=3)
+        assert server.made[0].connection.reason.code in (DisconnectReason.LOST, CLOSED)
 
 
 @needs_posix
@@ -163,6 +183,39 @@ def test_close_waits_for_what_has_said_goodbye_before(wire_world: World, run: Ru
     assert server.communicate(timeout=30) == ("CLOSED: dinner\n", "")
 
 
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_who_hosts_and_plays_does_not_wait_for_itself(
+    wire_world: World, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    server = wire_world.server()
+    alice = wire_world.join(server)
+    there = alice.there
+    for number in range(20):
+        alice.net_echo(number)
+        there.net_echo(number)
+    one, handler = (alice.client, server.made[0]) if first == "client" else (server, alice.handler)
+    timeouts = polls(one, monkeypatch)
+    wire_world.pumps.remove(one.update)
+    one.close(20_000)
+    assert len(timeouts) < 1000, "it waited to the end"
+    wire_world.until(lambda: handler.ended)
+    assert [message.text for message in handler.messages] == list(range(20))
+    assert handler.calls[-1] == "on_disconnect"
+    assert {alice.reason, there.reason} > {(CLOSED, "")} and alice.reason != there.reason
+
+
+def test_both_ends_closed_one_after_the_other(wire_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = wire_world.server()
+    alice = wire_world.join(server)
+    timeouts = polls(alice.client, monkeypatch), polls(server, monkeypatch)
+    wire_world.pumps.clear()
+    alice.client.close(20_000)
+    server.close(20_000)
+    assert max(map(len, timeouts)) < 1000, "one of them waited to the end"
+    assert alice.handler.ended == server.made[0].ended == 1
+    assert server.made[0].connection.reason == (CLOSED, "the client was closed")
+
+
 def polls(end: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return a list that gets the timeout of each poll of a client's or server's adapter."""
     timeouts: list[float] = []
@@ -191,7 +244,8 @@ def test_close_does_not_wait_for_the_dead(world: World, monkeypatch: pytest.Monk
     server = world.server()
     alice = world.join(server)
     timeouts = polls(alice.client, monkeypatch)
-    world.pumps.clear()  # the server does nothing any more
+    world.pumps.clear()
+    monkeypatch.setattr(server, "_overhear", lambda: None)  # the server does nothing any more
     alice.client.close(timeout)
     assert alice.handler.ended == 1 and len(timeouts) >= 1 and max(timeouts) <= timeout
 

@@ -78,7 +78,8 @@ class Peer:
     """One ENet peer. The enet object never leaves this file: used after its Host is gone it crashes Python."""
 
     __slots__ = (
-        "_adapter", "_cost", "_enet", "_freed", "_held", "_limit", "_opened", "_sending", "_slot", "_token", "address",
+        "_adapter", "_cost", "_enet", "_farewell", "_freed", "_held", "_limit", "_opened", "_sending", "_slot", "_token",
+        "address",
     )  # fmt: skip
 
     def __init__(self, adapter: "Adapter", peer: Any, address: tuple[str, int], token: bytes = b"") -> None:
@@ -91,6 +92,7 @@ class Peer:
         self._sending = False
         self._limit = adapter.limits.unsent
         self._cost = max(_PACKET_COST, self._limit // _MOST_HELD)  # so the limit bounds how many packets there are, too
+        self._farewell = 0  # bytes that ENet held at disconnect()
         self._held = 0  # bytes that ENet holds, with the costs, and what it has let go of since
         # The sizes of the packets that ENet has let go of. Their callbacks run inside ENet, where an exception (such as
         # Ctrl-C) would be lost: so they are this list's append(), which is no Python code, and cheaper.
@@ -142,6 +144,7 @@ class Peer:
         """Close; what was sent before still arrives."""
         if self._sending:
             self._sending = False
+            self._farewell = self.unsent
             self._enet.disconnect_later()
         elif not self._opened:
             self.abort()
@@ -425,7 +428,8 @@ class Adapter:
             if peer is not None:
                 # ENet, told to disconnect, throws away what it received and has not handed over: not while the other
                 # end may be reading our last packets
-                if not peer.unsent:
+                # since disconnect(), it does read, and lacks what is lost by now: better it knows
+                if not peer.unsent or peer.unsent < peer._farewell:
                     peer._enet.disconnect_now()
         self.abandon()
 
