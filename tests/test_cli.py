@@ -258,7 +258,7 @@ def test_ping_with_a_file_compares_its_messages(
         assert text.endswith("Your messages are the server's.\nIt is not full.\n")
         code, text = run(capsys, *ping, tmp_path / "other.py")
         assert code == _ping.REFUSING
-        differs = "message 2 differs: server: move(x, y); client: move(x, y, z); "
+        differs = "message 2 differs: server: move(x, y) unreliable; client: move(x, y, z) unreliable; "
         assert f"It would refuse your messages (SCHEMA_MISMATCH): {differs}" in text
         assert text.endswith("It is not full.\n")
         assert there.server.connections() == [], "nobody came in"

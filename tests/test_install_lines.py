@@ -9,7 +9,7 @@ VERSION = "2.0.0"
 CLONE = {".", "../pygnetic"}  # the folder itself, and the folder seen from a game's folder beside it
 WHEEL = re.compile(r"(?:/tmp/)?pygnetic-2\.(?:\*|0\.0-py3-none-any)\.whl")
 PUBLISHED = {"pygame", "pygame-ce", "pyenet-vladfi", "msgpack", "msgspec", "pytest"}  # what the index has of others
-FILL_INS = {"{package}", "{module._shelf.installs[name]}"}  # one of the above, by tests/test_selection.py
+FILL_INS = {"{record.install}"}  # one of the above, by tests/test_selection.py
 
 
 def texts() -> dict[str, str]:

@@ -63,7 +63,6 @@ def ask(factory: MessageFactory, use: Callable[[Any], object], client_too: bool 
     ("use", "told"),
     [
         (lambda connection: connection.broadcast("echo"), "'broadcast'; its server has it: self.server.broadcast(...)"),
-        (lambda connection: connection.handlers(), "'handlers'; its server has it: self.server.handlers(...)"),
         (lambda connection: connection.connections(), "'connections'; its server has it: self.server.connections(...)"),
         (lambda connection: connection.new_round(), "'new_round'; its server has it: self.server.new_round(...)"),
         (lambda connection: connection.players, "'players'; its server has it: self.server.players"),
