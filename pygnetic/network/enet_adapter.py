@@ -69,7 +69,8 @@ class Peer:
     """One ENet peer. The enet object never leaves this file: used after its Host is gone it crashes Python."""
 
     __slots__ = (
-        "_adapter", "_enet", "_farewell", "_freed", "_held", "_limit", "_opened", "_sending", "_slot", "_token", "address",
+        "_adapter", "_enet", "_farewell", "_freed", "_held", "_limit", "_opened", "_sending", "_slot", "_token",
+        "address",
     )  # fmt: skip
 
     def __init__(self, adapter: "Adapter", peer: Any, address: tuple[str, int], token: bytes = b"") -> None:
