@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -129,8 +130,10 @@ def leave(port: str, how: str, count: str = "100") -> None:
 KEPT: list[Any] = []
 
 
-def stop() -> None:
+def stop(terminable: str = "") -> None:
     """Serve until a signal comes."""
+    if terminable:  # the line of doc/howto/dedicated_server.rst
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = net.Server("127.0.0.1", handler=Player)
     print(server.address[1], flush=True)
     while running():

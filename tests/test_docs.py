@@ -279,8 +279,8 @@ def test_when_pygame_is_imported() -> None:
 
 def test_states() -> None:
     states = [row[0].partition(":")[0] for row in table(page("design"), "State")]
-    assert states == ["CONNECTING", "OPEN", "CLOSING", "CLOSED"]
-    assert [getattr(connection, state) for state in states] == [0, 1, 2, 3]
+    assert states == ["CONNECTING", "OPEN", "LEAVING", "CLOSING", "CLOSED"]
+    assert [getattr(connection, state) for state in states] == [0, 1, 2, 3, 4]
 
 
 def test_adapters() -> None:

@@ -139,11 +139,12 @@ def test_what_does_not_get_through_in_time_ends_the_connection_all_the_same(run:
 
 
 @needs_posix
-def test_a_server_that_is_interrupted_says_so(wire_world: World, run: Run) -> None:
-    server = run("stop", wire_world.network)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_is_stopped_by_a_signal_says_so(wire_world: World, run: Run, number: int) -> None:
+    server = run("stop", wire_world.network, *["terminable"] * (number == signal.SIGTERM))
     alice = wire_world.connect((HOST, port_of(server)), message_factory=messages(wire_world))
     wire_world.until(lambda: alice.connected)
-    server.send_signal(signal.SIGINT)
+    server.send_signal(number)
     wire_world.until(lambda: alice.handler.ended)
     assert alice.reason == (KICKED, "the server was closed")
     said, errors = server.communicate(timeout=30)

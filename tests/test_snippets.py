@@ -12,6 +12,7 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -179,6 +180,27 @@ def test_what_the_tutorial_server_gets_from_a_stranger(folder: Path, port: str) 
             client.update(20)
         server.wait_for("Tom: all well")
         assert "Ann" not in server.output
+
+
+STOPS = {"mygame.service": r"KillSignal=(\w+)", "Dockerfile": r"STOPSIGNAL (\w+)"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+@pytest.mark.parametrize("file", STOPS)
+def test_the_deployed_server_says_goodbye(folder: Path, port: str, file: str) -> None:
+    (name,) = re.findall(STOPS[file], (SNIPPETS / "deploy" / file).read_text(encoding="utf-8"))
+    factory = MessageFactory()
+    factory.register("update_remoteobject", ("type_id", "obj_id", "variables"))
+    factory.register("chat_msg", ("player", "msg"))
+    with Program(folder, "server.py") as server, net.Client(message_factory=factory) as client:
+        server.wait_for("The server listens on port")
+        connection = client.connect("127.0.0.1", int(port))
+        while not connection.connected and connection.reason is None:
+            client.update(20)
+        server.process.send_signal(getattr(signal, name))
+        while connection.reason is None:
+            client.update(20)
+        assert str(connection.reason) == "KICKED: the server was closed"
 
 
 # -- programs that run by themselves
