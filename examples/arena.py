@@ -129,7 +129,7 @@ class ArenaServer(net.Server):
 def serve(args):
     with contextlib.ExitStack() as bots, ArenaServer(args.host, args.port, conn_limit=16) as server:
         args.join, args.port = "127.0.0.1" if args.host in ("", "0.0.0.0", "::") else args.host, server.address[1]
-        print("the server listens at", args.join, args.port, flush=True)
+        arena_processes.announce(args)
         arena_processes.start_bots(__file__, args, bots)
         next_tick = time.monotonic()
         end = next_tick + (args.seconds or math.inf)
@@ -220,7 +220,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     option = parser.add_argument
     option("--host", default="", help="the address that the server listens at (all of this computer's)")
-    option("--port", type=int, default=10000, help="the server's; 0 picks a free one (10000)")
+    option("--port", type=int, default=arena_processes.PORT, help="the server's; 0 picks a free one (%(default)s)")
     option("--join", metavar="HOST", help="play on a server that runs already")
     option("--server-only", action="store_true", help="no window; Ctrl-C ends it")
     option("--bots", type=int, metavar="N", help="(3, and 0 with --join or --server-only)")

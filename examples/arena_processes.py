@@ -7,10 +7,12 @@ import _thread
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 
+PORT = 10000  # where nobody says another
 NAMES = ["Ada", "Blaise", "Clara", "Dennis", "Emmy", "Fermat", "Grace", "Hedy"]  # of bots
 
 
@@ -32,6 +34,33 @@ def start_bots(file, args, children):
         start(file, args, children, f"--join={args.join}", f"--name={NAMES[number % len(NAMES)]}")
 
 
+def announce(args):
+    """Say that the server is ready: in one line for whoever started us as a child, and for people how to join."""
+    print("the server listens at", args.join, args.port, flush=True)
+    if not args.child:
+        invite(args)
+
+
+def invite(args):
+    """Say how friends can join the server at args.host and args.port."""
+    host, who = args.host, "Others"
+    if host in ("", "0.0.0.0", "::"):  # it listens at all addresses of this computer
+        host, who = own_address(), "Friends in your network"
+    demo = sys.argv[0].startswith("python -m ")  # see _demo.py: it has started us
+    command = [sys.argv[0] if demo else "python examples/arena.py", "--join", host]
+    command += ["--port", str(args.port)] if args.port != PORT else []
+    command += ["--adapter", args.adapter] if args.adapter else []
+    print(f"{who} join with:", *command, flush=True)
+
+
+def own_address():
+    """Return this computer's address in its network."""
+    with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.connect(("192.0.2.1", 9))  # sends nothing: it only picks the address from which to send there
+        return sock.getsockname()[0]
+    return "127.0.0.1"  # it is in no network
+
+
 def host_and_play(file, args, play):
     """Start a server, unless we join one, and bots; then play here."""
     with contextlib.ExitStack() as children:
@@ -41,6 +70,7 @@ def host_and_play(file, args, play):
             if not ready:
                 return 1  # the server has said why
             args.join, args.port = ready[-2], int(ready[-1])
+            invite(args)
         start_bots(file, args, children)
         return play(args)
 

@@ -1,8 +1,9 @@
-"""Echo client: sends three texts to the echo server and prints what comes back. Shows a client with a handler.
+"""Echo client: sends three texts and prints what comes back. Shows a client with a handler.
 
 Start echo_server.py first, then this; it ends by itself.
 
-    python echo_client.py [HOST [PORT [ADAPTER]]]     for example: python echo_client.py 192.168.1.7
+    python echo_client.py [HOST [PORT [ADAPTER]]]
+    python echo_client.py 192.168.1.7
 """
 
 import sys
@@ -11,7 +12,8 @@ import pygnetic as net
 
 TEXTS = ["Hello!", "Is anybody there?", "Goodbye."]
 
-echo = net.register("echo", ("text",))  # both programs register the same messages, in the same order
+# Both programs register the same messages, in the same order.
+echo = net.register("echo", ("text",))
 
 
 class EchoHandler(net.Handler):
@@ -26,7 +28,7 @@ class EchoHandler(net.Handler):
         if message.text == TEXTS[-1]:
             self.connection.disconnect()
 
-    def on_disconnect(self):  # also when the server cannot be reached: the reason tells
+    def on_disconnect(self):  # also when the server cannot be reached
         print("disconnected:", self.connection.reason)
         self.over = True
 

@@ -1,15 +1,17 @@
-"""Echo server: sends back every text to the client that sent it. Shows messages, a handler and the server's loop.
+"""Echo server: sends back every text. Shows messages, a handler and the server's loop.
 
 Start it, then start echo_client.py in another terminal; Ctrl-C ends it.
 
-    python echo_server.py [HOST [PORT [ADAPTER]]]     for example: python echo_server.py 127.0.0.1 10000 socket
+    python echo_server.py [HOST [PORT [ADAPTER]]]
+    python echo_server.py 127.0.0.1 10000 socket
 """
 
 import sys
 
 import pygnetic as net
 
-echo = net.register("echo", ("text",))  # both programs register the same messages, in the same order
+# Both programs register the same messages, in the same order.
+echo = net.register("echo", ("text",))
 
 
 class EchoHandler(net.Handler):
@@ -31,7 +33,7 @@ def main(host="", port=10000, adapter=("enet", "socket")):
     with net.Server(host, int(port), handler=EchoHandler) as server:
         print("listening on port", server.address[1])
         while True:
-            server.update(100)  # sends, receives and calls the handlers; waits up to 100 ms for something to come
+            server.update(100)  # sends, receives, calls the handlers; waits up to 100 ms
 
 
 if __name__ == "__main__":

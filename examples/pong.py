@@ -6,12 +6,14 @@ watches, and takes the place of who loses or leaves.
 Keys: up and down (or W and S) move your paddle; F3 shows the net graph; Escape ends.
 
 What to look at: the server alone moves the ball and counts (Guest only hears wishes); your own paddle moves at once on
-your screen and is put right when the server says otherwise (Player.steer and net_state), so that it never feels slow.
+your screen, and what the server has not answered yet is played again when an answer comes (Player.steer and net_state),
+so that it never feels slow.
 """
 
 import contextlib
 import random
 import sys
+from collections import deque
 
 import stage
 
@@ -24,21 +26,29 @@ with contextlib.suppress(ImportError):
 join = net.register("join", ("name",))  # from a client: I play, and this is my name
 you = net.register("you", ("side",))  # from the server: 0 is left, 1 is right, -1 watches
 match = net.register("match", ("names", "points", "waiting", "text"))  # whenever one of these changes
-steer = net.register("steer", ("dy",), reliable=False)  # from a client: -1, 0 or 1
-state = net.register("state", ("x", "y", "paddles"), reliable=False)  # 30 times a second
+steer = net.register("steer", ("number", "dy"))  # from a client, 60 times a second: -1, 0 or 1
+# 30 times a second; answers are the numbers of the last inputs that moved the paddles
+state = net.register("state", ("x", "y", "paddles", "answers"), reliable=False)
 
 WIDTH, HEIGHT = 640, 400  # of the field, in pixels
 PADDLE, BALL, INSET = 40, 7, 24  # half a paddle's height, half the ball, how far a paddle is from the edge
-SPEED = 9  # of a paddle, in pixels a tick
+SPEED = 5  # of a paddle, in pixels an input
+BURST = 12  # inputs that may come at once, after a delay on the way
 GOAL = 5  # points make a match
 SLOPPY = 64  # how far from the middle of its paddle a bot may hit; from 47 on it misses
+
+
+def moved(y, dy):
+    """Move a paddle for one input; the server and the player's own program do the same."""
+    return stage.clamp(y + SPEED * dy, PADDLE, HEIGHT - PADDLE)
 
 
 class Guest(net.Handler):
     """The server makes one of these for each client."""
 
     name = ""
-    dy = 0
+    number = 0  # of the last input
+    budget = BURST  # who sends more inputs is not faster
 
     def net_join(self, message):
         if not self.name:
@@ -47,7 +57,11 @@ class Guest(net.Handler):
             self.server.seat(f"{self.name} joined")
 
     def net_steer(self, message):
-        self.dy = stage.clamp(message.dy, -1, 1)  # who sends 100 is not faster
+        self.number, dy = stage.clamp(message.number, 0, 2**31), stage.clamp(message.dy, -1, 1)
+        if self in self.server.sides and self.budget > 0:
+            self.budget -= 1
+            side = self.server.sides.index(self)
+            self.server.paddles[side] = moved(self.server.paddles[side], dy)
 
     def on_disconnect(self):
         if self.name:
@@ -60,7 +74,7 @@ class PongServer(stage.Server):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.sides, self.waiting = [None, None], []
-        self.points, self.paddles = [0, 0], [HEIGHT / 2, HEIGHT / 2]
+        self.points, self.paddles = [0, 0], [HEIGHT // 2, HEIGHT // 2]
         self.matches = 0
         self.serve(1)
 
@@ -87,14 +101,14 @@ class PongServer(stage.Server):
         self.vx, self.vy = 11.0 * way, random.choice([-5.0, -3.0, 3.0, 5.0])
 
     def tick(self):
-        for side, guest in enumerate(self.sides):
-            if guest:
-                self.paddles[side] = stage.clamp(self.paddles[side] + SPEED * guest.dy, PADDLE, HEIGHT - PADDLE)
+        for guest in filter(None, self.sides):
+            guest.budget = min(guest.budget + 2, BURST)  # 30 ticks a second, 60 inputs
         if self.pause:
             self.pause -= 1
         elif None not in self.sides:
             self.move_ball()
-        self.broadcast(state, int(self.x), int(self.y), [int(y) for y in self.paddles])
+        answers = [guest.number if guest else 0 for guest in self.sides]
+        self.broadcast(state, int(self.x), int(self.y), self.paddles, answers)
 
     def move_ball(self):
         self.x += self.vx
@@ -136,8 +150,9 @@ class Player(stage.Player):
         super().__init__(name)
         self.side = -1
         self.names, self.points, self.waiting, self.text = ["", ""], [0, 0], [], ""
-        self.ball, self.paddles, self.mine = (WIDTH / 2, HEIGHT / 2), [HEIGHT / 2] * 2, HEIGHT / 2
-        self.dy, self.aim = 0, 0
+        self.ball, self.paddles, self.mine = (WIDTH / 2, HEIGHT / 2), [HEIGHT // 2] * 2, HEIGHT // 2
+        self.number, self.inputs = 0, deque(maxlen=240)  # those that the server has not answered; 4 seconds
+        self.aim = 0
 
     def on_connect(self):
         self.connection.net_join(self.name)
@@ -159,15 +174,20 @@ class Player(stage.Player):
             self.aim = random.randint(-SLOPPY, SLOPPY)
         self.ball, self.paddles = (x, y), [stage.clamp(y, 0, HEIGHT) for y in stage.several(2, message.paddles)]
         if self.side >= 0:
-            # The server is right, but what it says is old by a round trip: only a big difference is put right at once.
-            wrong = self.paddles[self.side] - self.mine
-            self.mine += wrong if abs(wrong) > 2 * PADDLE else wrong / 4 if not self.dy else 0
+            # The server is right, but what it says is old by a round trip: play again what it did not know then.
+            answer = stage.several(2, message.answers)[self.side]
+            while self.inputs and self.inputs[0][0] <= answer:
+                self.inputs.popleft()
+            self.mine = self.paddles[self.side]
+            for _, dy in self.inputs:
+                self.mine = moved(self.mine, dy)
 
     def steer(self, dy):
         """Wish to move, 60 times a second, and move our picture of our paddle as the server is going to."""
-        self.dy = dy
-        self.mine = max(PADDLE, min(HEIGHT - PADDLE, self.mine + SPEED * dy / 2))
-        self.connection.net_steer(dy)
+        self.number += 1
+        self.inputs.append((self.number, dy))
+        self.mine = moved(self.mine, dy)
+        self.connection.net_steer(self.number, dy)
 
     def play(self):
         """Move as a bot does."""

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from pygnetic import client, connection, event, handler, message, network, serialization, server  # noqa: F401
+from pygnetic import _console, client, connection, event, handler, message, network, serialization, server  # noqa: F401
 from pygnetic.client import Client
 from pygnetic.handler import Handler
 from pygnetic.server import Server
@@ -34,7 +34,8 @@ def init(
 
     :param events: post pygame events for what happens (see :mod:`pygnetic.event`), or do so no longer.
     :param event_val: makes ``event.NETWORK`` ``pygame.USEREVENT + event_val``; it is 65000 without.
-    :param logging_lvl: what to log, by ``logging.basicConfig``; None leaves logging alone.
+    :param logging_lvl: the level from which on the logger ``pygnetic`` is shown on stderr, until your program sets up
+        logging itself, by ``logging.basicConfig()`` or otherwise; None leaves logging alone.
     :param n_module: the network adapters to try, in this order.
     :param s_module: the serialization adapters to try, in this order.
     :param n_adapter: another spelling of ``n_module``.
@@ -46,9 +47,7 @@ def init(
     True
     """
     if logging_lvl is not None:
-        logging.basicConfig(
-            level=logging_lvl, format="%(asctime)-8s %(levelname)-8s %(message)s", datefmt="%H:%M:%S"
-        )
+        _console.show(logging_lvl)
     if events:
         event.init(event_val)
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import pygnetic
-from pygnetic import _demo, _doctor, _ping
+from pygnetic import _demo, _doctor, _ping, _registered
 from pygnetic.network.base import check_host
 
 __all__ = ["main"]
@@ -17,7 +17,7 @@ _EXAMPLES = """\
 examples:
   python -m pygnetic doctor                        is all here well, and what do I tell my friend?
   python -m pygnetic ping 192.168.1.7 10000        does that server answer, over which adapter, how fast?
-  python -m pygnetic ping --hello localhost 10000  which messages does it expect, is it full?
+  python -m pygnetic ping --hello localhost 10000  which messages does it expect?
   python -m pygnetic demo                          a small game with three bots
   python -m pygnetic demo --join 192.168.1.7       the same on a friend's server
 
@@ -25,7 +25,7 @@ exit codes:
   0    all is well
   1    doctor: something is wrong; ping: no server answered; demo: it could not begin
   2    wrong arguments, or a host that does not resolve
-  3    ping --hello: the server lets nobody in: it is full, or has another version of the protocol
+  3    ping: the server would not let you in: it is full, or has another protocol version or other messages
   130  ended by Ctrl-C
 """
 
@@ -57,9 +57,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  python -m pygnetic ping 192.168.1.7 10000\n"
         "  python -m pygnetic ping --adapter socket ::1 10000\n"
-        "  python -m pygnetic ping --hello localhost 10000\n\n"
+        "  python -m pygnetic ping --hello localhost 10000\n"
+        "  python -m pygnetic ping --with messages.py localhost 10000\n\n"
         "exit codes: 0 it answers, 1 nobody answers, 2 the host does not resolve or an argument is wrong,\n"
-        "            3 with --hello: it lets nobody in",
+        "            3 it would not let you in: it is full, or has other messages than FILE",
         formatter_class=kind,
     )
     ping.add_argument("host", metavar="HOST", type=_host, help="a name or an address")
@@ -68,7 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     ping.add_argument("--count", type=_count, default=5, metavar="N", help="how many times (5)")
     ping.add_argument("--interval", type=_seconds, default=0.2, metavar="S", help="seconds between two (0.2)")
     ping.add_argument("--timeout", type=_seconds, default=2.0, metavar="S", help="seconds to wait for an answer (2)")
-    ping.add_argument("--hello", action="store_true", help="show which messages the server has, and whether it is full")
+    ping.add_argument("--hello", action="store_true", help="show which messages the server has")
+    ping.add_argument(
+        "--with",
+        dest="mine",
+        type=_messages,
+        metavar="FILE",
+        help="run a file that registers messages, and compare them with the server's",
+    )
 
     commands.add_parser("demo", help="play the arena, a small game; demo --help lists its options", add_help=False)
     return parser
@@ -107,6 +115,13 @@ def _seconds(text: str) -> Any:
     return _number(text, float, "time", 0, 3600)
 
 
+def _messages(path: str) -> str:
+    try:
+        return _registered.description(path)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _say(lines: Generator[str, None, int]) -> int:
     """Print lines as they come, and return the exit code at their end."""
     try:
@@ -143,7 +158,9 @@ def main(argv: list[str] | None = None) -> Any:
             return _say(_doctor.doctor(pygnetic.__version__, args.port, _ping.answers))
         adapters = [args.adapter] if args.adapter else ["enet", "socket"]
         return _say(
-            _ping.ping(args.host, args.port, adapters, args.count, args.interval, args.timeout, args.hello)
+            _ping.ping(
+                args.host, args.port, adapters, args.count, args.interval, args.timeout, args.hello, args.mine or ""
+            )
         )
     except KeyboardInterrupt:
         print("\nended by Ctrl-C", file=sys.stderr)

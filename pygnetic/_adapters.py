@@ -1,70 +1,120 @@
 """From the name of an adapter to the adapter."""
 
-import importlib
 import logging
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__: list[str] = []
 
 _logger = logging.getLogger("pygnetic")
 
 
-class Shelf:
-    """The adapters of one kind: what their names are, and what to install when one cannot be imported.
+class Record(NamedTuple):
+    """What is known of an adapter before it is imported.
 
-    :param package: the package that holds ``<name>_adapter`` modules.
-    :param installs: name to the pip package it needs; "" when it needs none.
+    :param load: imports its module by a plain statement, which PyInstaller and its like can read.
+    :param purpose: what it is for, in a few words.
+    :param library: the module that it is about; "" when it needs none.
+    :param packages: the pip packages that have this library, the one to install first.
+    """
+
+    load: Callable[[], ModuleType]
+    purpose: str
+    library: str = ""
+    packages: tuple[str, ...] = ()
+
+    @property
+    def install(self) -> str:
+        """The pip package to install; "" when none is needed."""
+        return self.packages[0] if self.packages else ""
+
+
+class Unusable(ImportError):
+    """An adapter cannot be imported.
+
+    :param text: a sentence that names the adapter.
+    :param cure: what is wrong or what to do, for a table in which the adapter is named already.
+    :param broken: something that should work does not; else a library is simply not installed.
+    """
+
+    def __init__(self, text: str, cure: str, broken: bool = True) -> None:
+        super().__init__(text)
+        self.cure = cure
+        self.broken = broken
+
+
+class Shelf:
+    """The adapters of one kind.
+
+    :param kind: what they are called, such as "network".
+    :param records: what is known of each, by its name.
     :param is_adapter: tells whether an object given instead of a name is an adapter.
     """
 
-    def __init__(self, package: str, installs: dict[str, str], is_adapter: Callable[[Any], bool]) -> None:
-        self.package = package
-        self.kind = package.rpartition(".")[2]
-        self.installs = installs
+    def __init__(self, kind: str, records: dict[str, Record], is_adapter: Callable[[Any], bool]) -> None:
+        self.kind = kind
+        self.records = records
         self.is_adapter = is_adapter
 
     def load(self, name: str) -> ModuleType:
         """Import one adapter by name.
 
         :raises ValueError: the name is not known.
-        :raises ImportError: its library is missing; the text has the pip line.
+        :raises Unusable: its library is not installed, or does not load; the text says what to do.
         """
-        if name not in self.installs:
-            raise ValueError(f"no {self.kind} adapter is called {name!r}; there are {', '.join(self.installs)}")
+        if name not in self.records:
+            raise ValueError(f"no {self.kind} adapter is called {name!r}; there are {', '.join(self.records)}")
+        record = self.records[name]
         try:
-            return importlib.import_module(f"{self.package}.{name}_adapter")
-        except ImportError as error:
-            package = self.installs[name]
-            if not package:
-                raise
-            raise ImportError(
-                f"the {name} adapter needs a library that is not installed: pip install {package}"
-            ) from error
+            return record.load()
+        except Exception as error:  # a library of another version or machine may raise anything
+            raise _unusable(name, record, error) from error
 
     def get(self, names: Any) -> Any:
         """Return the first usable adapter of ``names``: a name, an adapter, or a list of these.
 
-        Unknown names and missing libraries in a list are skipped.
+        Unknown names and missing libraries in a list are skipped; what is there and broken is told in the log.
 
         :raises ImportError: none is usable; the text has the pip lines.
         """
         choices = [names] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
-        trouble: list[str] = []
+        trouble: list[Exception] = []
         for choice in choices:
             if not isinstance(choice, str):
-                if self.is_adapter(choice):
-                    return choice
-                raise TypeError(
-                    f"{choice!r} is no {self.kind} adapter; give one of the names {', '.join(self.installs)}, "
-                    "or a module or class that keeps the contract (see the documentation, 'adapters')"
-                )
-            try:
-                return self.load(choice)
-            except (ImportError, ValueError) as error:
-                trouble.append(str(error))
-        raise ImportError(f"no {self.kind} adapter is usable: " + ("; ".join(trouble) or "the list of names is empty"))
+                if not self.is_adapter(choice):
+                    raise TypeError(
+                        f"{choice!r} is no {self.kind} adapter; give one of the names {', '.join(self.records)}, "
+                        "or a module or class that keeps the contract (see the documentation, 'adapters')"
+                    )
+                adapter = choice
+            else:
+                try:
+                    adapter = self.load(choice)
+                except (Unusable, ValueError) as error:
+                    trouble.append(error)
+                    continue
+            for skipped in trouble:
+                if isinstance(skipped, Unusable) and skipped.broken:
+                    _logger.warning("%s", skipped)
+            return adapter
+        told = "; ".join(map(str, trouble)) or "the list of names is empty"
+        raise ImportError(f"no {self.kind} adapter is usable: {told}")
+
+
+def _unusable(name: str, record: Record, error: Exception) -> Unusable:
+    missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+    if missing.partition(".")[0] == "pygnetic":
+        cure = (
+            f"{missing}, a part of pygnetic, is missing; install pygnetic again, or, if this program is a bundle, "
+            f"bundle that module, too (PyInstaller: --hidden-import {missing})"
+        )
+        return Unusable(f"the {name} adapter cannot be used: {cure}", cure)
+    if record.library and missing == record.library:
+        cure = f"pip install {record.install}"
+        return Unusable(f"the {name} adapter needs a library that is not installed: {cure}", cure, broken=False)
+    cure = f"there, but does not load: {error}"
+    return Unusable(f"the {name} adapter's library is {cure}", cure)
 
 
 def name_of(adapter: Any) -> str:

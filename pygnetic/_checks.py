@@ -1,20 +1,23 @@
 """What a user may have got wrong: arguments are checked, and names compared, in sentences that say what to do."""
 
 import atexit
+import inspect
 import logging
 import sys
 import weakref
 from collections.abc import Callable
-from typing import Any
+from functools import partial, update_wrapper
+from typing import Any, TypeVar, cast
 
 from pygnetic._compiled import signature
-from pygnetic.handler import Handler, accepted, misspelt
-from pygnetic.limits import DEFAULT, Limits
+from pygnetic.handler import Handler, accepted, misspelt, signature_of
+from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory, suggestion
 
 __all__: list[str] = []
 
 _logger = logging.getLogger("pygnetic")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # A beginner who forgot update() is told when so many messages wait; a program that sends that many before it first
 # calls update() is told as well, and can ignore it.
@@ -49,16 +52,15 @@ def factory_of(given: Any, owner: Any) -> MessageFactory:
     return factory
 
 
-def limits_of(given: Any) -> Limits:
-    """Return the limits to use: those given, or the default ones.
+def limits_of(given: Any, owner: Any) -> Limits:
+    """Return the limits to use: those given, or the owner's.
 
     :raises TypeError: they are no Limits.
     """
-    if given is None:
-        return DEFAULT
-    if not isinstance(given, Limits):
-        raise TypeError(f"limits is a pygnetic.limits.Limits, such as Limits(unsent=3), not {given!r}")
-    return given
+    limits = owner.limits if given is None else given
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits is a pygnetic.limits.Limits, such as Limits(unsent=3), not {limits!r}")
+    return limits
 
 
 # Where to give what is no option of a Client.
@@ -76,14 +78,31 @@ def check_options(owner: Callable[..., Any], function: Callable[..., Any], optio
     """
     if not options:
         return
-    import inspect
-
     taken = accepted(function, options, 2)  # two are the address, or host and port
     for name in options:
         if name not in taken:
             known = [*inspect.signature(owner).parameters, *list(inspect.signature(function).parameters)[2:]]
             hint = _ELSEWHERE.get(name) or suggestion(name, known)
             raise TypeError(f"{owner.__name__}() does not know {name!r}{hint}")
+
+
+def check_places(owner: str, takes: str, given: tuple[Any, ...]) -> None:
+    """Refuse what was given by its place, and is taken by name.
+
+    :param takes: what is taken by its place.
+    :raises TypeError: there is some; the text has its name.
+    """
+    for value in given:
+        kind = value if isinstance(value, type) else type(value)
+        if issubclass(kind, Handler) and owner == "Client":
+            raise TypeError(f"Client() takes no handler; connect(...).add_handler({kind.__name__}())")
+        if issubclass(kind, Handler):
+            name = f"handler={kind.__name__}"
+        elif issubclass(kind, (MessageFactory, Limits)):
+            name = "message_factory=..." if issubclass(kind, MessageFactory) else "limits=..."
+        else:
+            continue
+        raise TypeError(f"{owner}() takes {takes}; give the rest by name: {name}")
 
 
 def check_width(factory: MessageFactory, limits: Limits) -> None:
@@ -100,14 +119,88 @@ def check_width(factory: MessageFactory, limits: Limits) -> None:
             )
 
 
-def warn_of_names(handler_class: type[Handler], factory: MessageFactory) -> None:
-    """Name the methods of a handler that nothing calls; once, however many Clients and Servers it is given to."""
+def check_unreliable_size(limits: Limits, adapter_class: Any) -> None:
+    """Refuse unreliable messages that the network adapter would have to cut into pieces.
+
+    :raises ValueError: the limits allow such messages; the text says what the adapter can carry.
+    """
+    largest = getattr(adapter_class, "largest_unreliable", None)
+    if largest is not None and limits.unreliable_size > largest:
+        raise ValueError(
+            f"Limits(unreliable_size={limits.unreliable_size}): over {adapter_class.title} unreliable messages have to "
+            f"fit in one datagram, which holds {largest} bytes; send less at once, or register the message as reliable"
+        )
+
+
+def check_class(handler_class: type[Handler], factory: MessageFactory) -> None:
+    """Refuse handlers with a method that cannot be called as the library calls it.
+
+    :raises TypeError: there is one; the text has the right signature.
+    """
+    for name, (given, advice) in _called_methods(factory).items():
+        if not hasattr(handler_class, name):
+            continue
+        method = inspect.getattr_static(handler_class, name)
+        first, in_class = ["self"], inspect.isfunction(method)
+        if isinstance(method, (staticmethod, classmethod)):
+            first = ["cls"] if isinstance(method, classmethod) else []
+            method = getattr(handler_class, name)
+        elif hasattr(method, "__get__") and not in_class:
+            continue  # only an object can tell what a property is
+        right = f"def {name}({', '.join(first + given)}){advice}"
+        _check_method(handler_class, name, method, first * in_class + given, right)
+
+
+def check_object(handler: Handler, factory: MessageFactory) -> None:
+    """Do the same with the methods that a handler has on the object itself."""
+    own = vars(handler)
+    if any(name.startswith(("net_", "on_")) for name in own):
+        for name, (given, advice) in _called_methods(factory).items():
+            if name in own:
+                _check_method(type(handler), name, own[name], given, f"def {name}({', '.join(given)}){advice}")
+
+
+def _called_methods(factory: MessageFactory) -> dict[str, tuple[list[str], str]]:
+    """Return the methods of a handler that the library calls: what each is given beside self, and what else to say."""
+    called: dict[str, tuple[list[str], str]] = {"on_connect": ([], "")}
+    called |= {"on_disconnect": ([], ", and read self.connection.reason")}
+    called |= {"on_recive": (["message"], ""), "on_receive": (["message"], "")}
+    for message_class in factory.classes:
+        fields = " and ".join(f"message.{field}" for field in message_class._fields)
+        called["net_" + message_class.__name__] = ["message"], f", and read {fields}" * bool(fields)
+    return called
+
+
+def _check_method(handler_class: type[Handler], name: str, method: Any, given: list[str], right: str) -> None:
+    owner = f"{handler_class.__name__}.{name}"
+    if not callable(method):
+        raise TypeError(f"{owner} is {method!r}, which cannot be called; write {right}")
+    if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+        raise TypeError(f"{owner}() is an async def, and nothing awaits it; write {right}")
+    if inspect.isgeneratorfunction(method):
+        raise TypeError(f"{owner}() has a yield in it, so that a call runs nothing of it; write {right}")
+    try:
+        # a decorator may change what the function inside is given, so the one outside counts
+        parameters = signature_of(method, follow_wrapped=False)
+    except (ValueError, TypeError):  # some builtins do not tell
+        return
+    keywords = accepted(method, {"channel": 0}, len(given)) if "message" in given else {}
+    try:
+        parameters.bind(*given, **keywords)
+    except TypeError:
+        what = "with a message" if "message" in given else "without arguments"
+        raise TypeError(f"{owner}{parameters} cannot be called {what}; write {right}") from None
+
+
+def warn_of_names(handler: Handler, factory: MessageFactory) -> None:
+    """Name the methods of a handler that nothing calls; once, to however many Clients and Servers it is given."""
+    handler_class = type(handler)
     if factory in _looked_at.get(handler_class, ()):
         return
     first = handler_class not in _looked_at
     _looked_at.setdefault(handler_class, weakref.WeakSet()).add(factory)
     known = ["net_" + message_class.__name__ for message_class in factory.classes]
-    for name in dir(handler_class):
+    for name in sorted({*dir(handler_class), *vars(handler)}):
         if name.startswith("net_") and name not in known:
             text = "%s.%s() will not be called: no message has that name%s"
             _logger.warning(text, handler_class.__name__, name, suggestion(name, known))
@@ -143,17 +236,65 @@ def warn_of_no_update(name: str, waiting: int, connecting: bool, lived: float) -
 
 def who_has(name: str, connection: Any, server: Any) -> str:
     """Say who has what a handler was asked for: its connection, or its server (None on a client)."""
-    owners = {"connection": _class_attributes(type(connection))}
-    if server is not None:
-        owners["server"] = _class_attributes(type(server)) | vars(server)
-    for owner, has in owners.items():
-        if name in has and not name.startswith("_"):
-            return f"its {owner} has it: self.{owner}.{name}" + "(...)" * callable(has[name])
-    if name.startswith("net_"):
+    hint = _owner("connection", "self.connection", _class_attributes(type(connection)), name)
+    if not hint and server is not None:
+        hint = _owner("server", "self.server", _class_attributes(type(server)) | vars(server), name)
+    if not hint and name.startswith("net_"):
         near = suggestion(name[4:], connection._names())
         return near.removeprefix("; ").replace(" '", " 'self.connection.net_")
-    return ""
+    return hint
+
+
+def parent_has(name: str, parent: Any) -> str:
+    """Say that its Client or Server has what a connection was asked for.
+
+    :param parent: a proxy.
+    """
+    try:
+        has, serving = _class_attributes(parent.__class__) | vars(parent), parent._serving
+    except ReferenceError:
+        return ""
+    return _owner("server", "self.server", has, name) if serving else _owner("client", "client", has, name)
+
+
+def _owner(what: str, path: str, has: dict[str, Any], name: str) -> str:
+    if name not in has or name.startswith("_"):
+        return ""
+    return f"its {what} has it: {path}.{name}" + "(...)" * callable(has[name])
+
+
+def key_hint(error: Exception) -> str:
+    """Say what to take as a key, if an error is that a proxy is none."""
+    is_proxy = isinstance(error, TypeError) and "unhashable type: 'weakref.ProxyType'" in str(error)
+    return "if that is self.connection, take self.connection.id as the key" if is_proxy else ""
 
 
 def _class_attributes(of: type) -> dict[str, Any]:
     return {name: value for base_class in reversed(of.__mro__) for name, value in vars(base_class).items()}
+
+
+class _Uncalled(partial[Any]):
+    """A method that was looked up; whoever takes it for the list that it returns has forgotten the brackets."""
+
+    def _refuse(self, *_: Any) -> Any:
+        name = self.func.__name__
+        raise TypeError(f"{name} is a method of a Server: write {name}()")
+
+    __bool__ = __contains__ = __getitem__ = __iter__ = __len__ = _refuse
+
+
+class _Listing:
+    def __init__(self, function: Callable[..., Any]) -> None:
+        update_wrapper(self, function)
+        self._function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        return self._function if owner is None else _Uncalled(self._function, owner)
+
+
+def listing(function: _Function) -> _Function:
+    """Make a method that returns a list say so where its brackets are forgotten: ``for h in server.handlers:``."""
+    return cast(_Function, _Listing(function))

@@ -4,12 +4,13 @@ They have the fields as their own parameters: Python itself then says which fiel
 and no ``*args`` are unpacked: 92 ns a call against 178.
 """
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from pygnetic.errors import DecodeError
 from pygnetic.limits import Limits
-from pygnetic.serialization.base import SCALARS, Foreign, check_value
+from pygnetic.serialization.base import KEYS, SCALARS, Foreign, check_value
 
 __all__: list[str] = []
 
@@ -60,8 +61,9 @@ def _packing(
     return lines, names
 
 
-_PACKABLE = (str, bytes, int, float, bool, type(None), list, tuple, dict, bytearray, memoryview)
-_CURE = "which cannot be sent; send numbers, strings, bytes, None, and lists and dicts of these"
+_EXACT = SCALARS | {list, tuple, dict}
+# The classes that any factory has made.
+_message_classes: weakref.WeakSet[type] = weakref.WeakSet()
 
 
 def check_fields(message_class: Any, values: tuple[Any, ...], limits: Limits) -> None:
@@ -70,14 +72,28 @@ def check_fields(message_class: Any, values: tuple[Any, ...], limits: Limits) ->
     :raises TypeError, ValueError: a field cannot be sent; the text names it.
     """
     for field, value in zip(message_class._fields, values, strict=True):
-        if not isinstance(value, _PACKABLE):
-            raise TypeError(f"{signature(message_class)}: field {field!r} is a {type(value).__name__}, {_CURE}")
+        if type(value) not in _EXACT and type(value) in _message_classes:
+            text = f"field {field!r} is a whole {signature(type(value))} message; send(message) sends that as it is"
+            its_field = f", and message.{value._fields[0]} is its field" if value else ""
+            raise TypeError(f"{signature(message_class)}: {text}{its_field}")
         try:
             check_value(value, limits)
         except Foreign as error:
-            raise TypeError(f"{signature(message_class)}: field {field!r} holds a {error.kind}, {_CURE}") from None
+            verb = "is" if error.value is value else "holds"
+            text = f"{verb} a {error.kind}, which cannot be sent; {_cure(error.kind)}"
+            raise TypeError(f"{signature(message_class)}: field {field!r} {text}") from None
         except DecodeError as error:
             raise ValueError(f"{signature(message_class)}: field {field!r} cannot be sent: {error}") from None
+        except Exception as error:  # a container of the user's own raised
+            raise TypeError(f"{signature(message_class)}: field {field!r} cannot be sent: {error}") from None
+
+
+def _cure(kind: str) -> str:
+    if kind == KEYS:
+        return "send the keys that matter, such as [keys[pygame.K_LEFT], keys[pygame.K_RIGHT]]"
+    if kind.startswith("numpy."):
+        return "its tolist() can"
+    return "send numbers, strings, bytes, None, and lists and dicts of these"
 
 
 def _has_huge_int(value: Any) -> bool:
@@ -108,6 +124,7 @@ def maker(message_class: Any) -> Callable[[Any], Any]:
 
     ``tuple.__new__`` takes 120 ns where ``_make`` takes 320.
     """
+    _message_classes.add(message_class)
     fields = message_class._fields
     names = "".join(f"{field}, " for field in fields)
     lines = [

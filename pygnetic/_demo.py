@@ -32,8 +32,8 @@ def demo(arguments: list[str]) -> Any:
     path = find()
     if path is None:
         return (
-            "The arena is not here. It is in the wheel (pip install 'pygnetic>=2'), and in the folder examples/ of the "
-            "source that pygnetic was copied from."
+            "The arena is not here. It is in the wheel, and in the folder examples/ of the source that pygnetic was "
+            "copied from: install one of them with pip."
         )
     if not _WITHOUT_WINDOW.intersection(arguments) and not _have_pygame():
         return "the arena's window needs pygame: pip install pygame-ce (or pygame)"

@@ -16,21 +16,13 @@ from importlib import metadata
 from typing import Any
 
 from pygnetic import network, serialization
+from pygnetic._adapters import Unusable
 from pygnetic.network import base
 
 __all__: list[str] = []
 
 WELL, ILL = range(2)  # the exit codes
 
-_TOLD = {
-    "enet": "UDP, the default",
-    "socket": "TCP",
-    "memory": "one process",
-    "msgpack": "the default",
-    "msgspec": "the same bytes as msgpack, faster",
-    "json": "readable",
-}
-_LIBRARIES = {"enet": ("pyenet-vladfi", "pyenet"), "msgpack": ("msgpack",), "msgspec": ("msgspec",)}
 _PYGAMES = "pygame-ce", "pygame"
 # Documentation addresses (RFC 5737, RFC 3849): connecting a UDP socket sends nothing, it only picks our own address.
 _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
@@ -50,19 +42,21 @@ def _version(*packages: str) -> str:
     return ""
 
 
-def _adapters(module: Any) -> tuple[list[str], list[str]]:
-    """Return a line for each adapter of a kind, and the names of those that work."""
-    lines, usable = [], []
-    for name in module._shelf.installs:
+def _adapters(module: Any) -> tuple[list[str], list[str], list[str]]:
+    """Return a line for each adapter of a kind, the names of those that work, and what is wrong with others."""
+    lines, usable, ills = [], [], []
+    for name, record in module._shelf.records.items():
         try:
             module._shelf.load(name)
-        except ImportError:
-            lines.append(f"  {name:8} no     {_TOLD[name]}: pip install {module._shelf.installs[name]}")
+        except Unusable as error:
+            lines.append(f"  {name:8} no     {record.purpose}: {error.cure}")
+            if error.broken:
+                ills.append(f"the {name} adapter does not load")
         else:
             usable.append(name)
-            told = "; ".join(filter(None, (_TOLD[name], _version(*_LIBRARIES.get(name, ())))))
+            told = "; ".join(filter(None, (record.purpose, _version(*record.packages))))
             lines.append(f"  {name:8} yes    {told}")
-    return lines, usable
+    return lines, usable, ills
 
 
 def _pygame() -> tuple[list[str], bool]:
@@ -120,6 +114,7 @@ def _port(adapter: str, port: int, own: list[str], asks: Asks) -> tuple[str, str
         if here:
             told = f"{runs}, but to this computer only: make it a Server(port={port}), without a host"
             return told, f"the server on {protocol} port {port} hears this computer only"
+        told = "a program uses the port and does not answer: a server that does not call update(), or another program"
     return told, f"{protocol} port {port} cannot be used"
 
 
@@ -154,7 +149,8 @@ def doctor(version: str, port: int, asks: Asks) -> Lines:
     yield f"  {sys.executable}"
     usable: dict[Any, list[str]] = {}
     for title, module in (("Network adapters", network), ("Serialization adapters", serialization)):
-        lines, usable[module] = _adapters(module)
+        lines, usable[module], broken = _adapters(module)
+        ills += broken
         yield f"\n{title}"
         yield from lines
     yield "\nWindow and events (pygame)"

@@ -12,14 +12,13 @@ from operator import length_hint
 from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pygnetic import _session, event, network
-from pygnetic._checks import check_options, limits_of, warn_of_names, warn_of_no_update, warn_of_waiting, who_has
+from pygnetic import _checks, _goodbye, _session, event, network
 from pygnetic._deadlines import Deadlines
 from pygnetic._strangers import Stranger, Strangers
-from pygnetic.connection import CLOSED, CLOSING, CONNECTING, OPEN, Connection
+from pygnetic.connection import CLOSED, CLOSING, CONNECTING, LEAVING, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler, Receivers
-from pygnetic.limits import Limits
+from pygnetic.limits import DEFAULT, Limits
 from pygnetic.message import MessageFactory, difference
 from pygnetic.network import base
 from pygnetic.network.base import PACKET
@@ -47,6 +46,8 @@ _OF_CLIENTS = {
     DisconnectReason.PROTOCOL_ERROR,
     DisconnectReason.OVERLOADED,
 }
+# Events that wait for an update while another end of this program closes; an update takes more in a poll.
+_MOST_EARLY = 256
 # Control packets of one peer in one update: an honest one sends two a second, and this process may sleep for a minute.
 _CONTROLS = 256
 
@@ -56,6 +57,11 @@ _SORTED: tuple[list[base.Event], Iterator[base.Event]] = ([], iter(()))
 class Endpoint:
     """One end of connections: holds an adapter and does everything in :meth:`update`."""
 
+    #: The network adapter; a subclass can have its own. None is the one that ``pygnetic.init()`` selects.
+    n_adapter: Any = None
+    #: What a connection may send, hold and take; a subclass can have its own.
+    limits: Limits = DEFAULT
+
     _serving = False
     _elsewhere = ""  # who has what a beginner seeks here
 
@@ -64,18 +70,22 @@ class Endpoint:
     ) -> None:
         if type(conn_limit) is not int or conn_limit < 1:
             raise ValueError(f"conn_limit is {conn_limit!r}; it is the number of connections, 1 or more")
+        n_adapter = self.n_adapter if n_adapter is None else n_adapter
         chosen = network.current_adapter() if n_adapter is None else network.get_adapter(n_adapter)
         adapter_class = network.adapter_class(chosen)
-        check_options(type(self), adapter_class, options)
-        #: The limits on what a connection may send, hold and take.
-        self.limits = limits_of(limits)
+        _checks.check_options(type(self), adapter_class, options)
+        self.limits = _checks.limits_of(limits, self)
+        _checks.check_unreliable_size(self.limits, adapter_class)
         #: How many connections there can be.
         self.conn_limit = conn_limit
         self._adapter: Any = adapter_class(address, conn_limit, limits=self.limits, **options)
         self._clock: Callable[[], float] = self._adapter.clock
         self._closed = False
+        self._ending = "is closed"
         self._ended = False  # and close() has come to its end
-        self._updating = 0  # the thread that is in update(); not trusted, since Ctrl-C can come before it is reset
+        # the thread that is in update(), not trusted, since Ctrl-C can come before it is reset; and that was in it last
+        self._updating = self._thread = 0
+        self._early: list[base.Event] = []  # came while another end of this program waited
         self._updated = False  # update() was ever called
         self._io = RLock()  # for the network outside of update()
         self._flushing = 0  # the thread that has it; not trusted either
@@ -94,12 +104,13 @@ class Endpoint:
         self._replied = False  # control packets wait for a flush
         self._slept = 0.0  # seconds that nobody called update(), which are not a peer's silence
         self._proxy = weakref.proxy(self)
+        _goodbye.opened(self)
 
     def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.close()
+        self.close(_goodbye.PATIENCE)
 
     if not TYPE_CHECKING:  # or type checkers would believe that there is everything
 
@@ -107,7 +118,7 @@ class Endpoint:
             if hasattr(type(self), name):  # a property of yours, and in it something else is missing
                 return object.__getattribute__(self, name)
             text = f"{type(self).__name__!r} object has no attribute {name!r}"
-            ours = name.startswith("_") or name in ("address", "conn_limit", "limits")
+            ours = name.startswith("_") or name in ("address", "conn_limit")
             if ours and "_adapter" not in self.__dict__:
                 text += "; an __init__() of your own must call super().__init__() first"
             elif name.startswith("net_") or hasattr(Connection, name):
@@ -119,28 +130,38 @@ class Endpoint:
     def _next_id(self) -> int:
         return next(self._ids)
 
-    def _receivers(self, handler_class: type[Handler], factory: MessageFactory) -> Receivers:
+    def _receivers(self, handler: Handler, factory: MessageFactory) -> Receivers:
+        """Return how messages reach a handler.
+
+        :raises TypeError: it has a method that cannot be called.
+        """
+        handler_class = type(handler)
         known = handler_class, factory
         table = self._receiver_tables.get(known)
         if table is None:
-            warn_of_names(handler_class, factory)
+            _checks.check_class(handler_class, factory)
+            _checks.warn_of_names(handler, factory)
             table = self._receiver_tables[known] = Receivers(handler_class)
+        _checks.check_object(handler, factory)
         return table
 
     def _held(self, messages: int) -> None:
         """A connection that is not open yet has accepted so many messages."""
         if not self._updated:
-            warn_of_waiting(type(self).__name__, messages)
+            _checks.warn_of_waiting(type(self).__name__, messages)
 
     def _full(self) -> bool:
         if len(self._connections) < self.conn_limit:
             return False  # without a look at each: 60 us for everyone of a thousand who join
-        # who has said BYE, or whose CLOSED waits to be dispatched, has left
-        here = (c._state < CLOSING and c.reason is None and c._gone is None for c in self._connections.values())
+        # a connection whose CLOSED waits to be dispatched has left, too
+        here = (c._state < LEAVING and c.reason is None and c._gone is None for c in self._connections.values())
         return sum(here) >= self.conn_limit
 
     def _closing(self, connection: Connection) -> None:
         self._deadlines.set(connection, self._clock() + self.limits.close_time)
+
+    def _departs(self, connection: Connection, now: float) -> None:
+        """The other end has said BYE, or is gone; what it sent before is still dispatched."""
 
     # -- the loop
 
@@ -159,10 +180,12 @@ class Endpoint:
         # not isinstance(): that asks a proxy, which may be one of what is gone
         if isinstance(error, AttributeError) and issubclass(type(asked), Handler) and isinstance(error.name, str):
             server = self if self._serving else None
-            hint = "" if asked.connection is None else who_has(error.name, connection, server)
+            hint = "" if asked.connection is None else _checks.who_has(error.name, connection, server)
             if hint:
                 error.args = (f"{error}; {hint}",)
                 error.obj = None  # or Python would suggest a near name, and this would be said twice
+        elif hint := _checks.key_hint(error):
+            error.args = (f"{error}; {hint}",)
         self.handle_error(connection, error)
 
     def update(self, timeout: float = 0) -> None:
@@ -179,7 +202,7 @@ class Endpoint:
                 raise RuntimeError("update() was called from inside a handler; call it only in your main loop")
         if self._closed:
             raise self._closed_error()
-        self._updating = get_ident()
+        self._updating = self._thread = get_ident()
         self._updated = True
         try:
             if self._flushing and self._flushing != self._updating:
@@ -187,8 +210,8 @@ class Endpoint:
                     pass
             if self._outgoing:
                 self._flush()
-            if self._polled:  # Ctrl-C came before all of it was sorted
-                self._take(self._clock())
+            if self._polled or self._early:
+                self._take_waiting()
             timeout = self._bounded(timeout) if timeout else 0
             self._polled = self._adapter.poll(timeout)  # kept at once: what follows may be interrupted
             now = self._clock()
@@ -221,7 +244,7 @@ class Endpoint:
                     self._deadlines.set(connection, connection._due + slept)
 
     def _closed_error(self) -> RuntimeError:
-        return RuntimeError(f"this {type(self).__name__} is closed; make a new one")
+        return RuntimeError(f"this {type(self).__name__} {self._ending}; make a new one")
 
     def _refuse_other_thread(self, name: str) -> None:
         """:raises RuntimeError: another thread is in update()."""
@@ -323,24 +346,34 @@ class Endpoint:
                 inbox = connection._inbox
                 inbox.heard = heard
                 if packet and packet[0] == _session.MARK:
-                    if connection._state < CLOSING:
+                    if connection._state < LEAVING:
                         self._take_control(connection, packet, now)
                 elif inbox.open and inbox.put(happened):
                     if not inbox.queued:
                         ready.append(connection)
                         inbox.queued = True
-                else:
-                    connection._receive(happened)
+                elif connection._receive(happened):
+                    self._wake(connection)
             elif kind == base.CLOSED:
                 if connection._state == CONNECTING:  # never welcomed: what came is nobody's
                     connection._inbox.drop()
                 connection._gone = info
                 connection._outbox.shut()
+                self._departs(connection, now)
                 self._wake(connection)
             else:
                 self._opened(connection)
         self._polled = []
         self._sorting = _SORTED
+
+    def _take_waiting(self) -> None:
+        """Sort what Ctrl-C kept from being sorted, and what came while another end of this program waited."""
+        if self._polled:
+            self._take(self._clock())
+        # no call stands between the two, and so no Ctrl-C
+        self._polled, self._early = self._early, []
+        if self._polled:
+            self._take(self._clock())
 
     def _take_control(self, connection: Connection, packet: bytes, now: float) -> None:
         if self._is_flood(connection._peer):
@@ -371,7 +404,7 @@ class Endpoint:
             inbox = connection._inbox
             try:
                 done = inbox.dispatch(connection, post, handle_error)
-                if done and connection._gone is not None:
+                if done and (connection._gone is not None or connection._state == CLOSED):
                     self._end(connection)
                     inbox.run(inbox.farewell, connection, handle_error)
             except BaseException:
@@ -432,7 +465,10 @@ class Endpoint:
                 "the other end hung up before it let us in; is it a pygnetic server, and was update() called within "
                 "5 s of connect()?"
             )
-        return "the connection broke, or the other program ended without a word"
+        return (
+            "the connection broke: the other program ended or was restarted without a word, or one of the two stood "
+            "still for more than 5 s"
+        )
 
     # -- the session
 
@@ -447,28 +483,27 @@ class Endpoint:
         self._replied = True
         kind = packet[1] if len(packet) > 1 else 0
         if kind == _session.PING:
-            if connection._state != CLOSING:
-                connection._peer.send(_session.pong(packet), reliable=False, ordered=False)
+            connection._peer.send(_session.pong(packet), reliable=False, ordered=False)
         elif kind == _session.PONG:
             rtt = _session.read_pong(packet, now)
             connection._meter.answered(_session.stamp(packet), rtt * 1000)
         elif kind == _session.BYE:
-            farewell = _session.read_bye(packet)
-            if connection.reason is None:
-                connection.reason = farewell.reason
-                if self._serving and farewell.reason.code not in _OF_CLIENTS:
-                    connection.reason = Reason(DisconnectReason.CLOSED, farewell.reason.text)
-                self._deadlines.set(connection, now + (_LAST_WORDS if farewell.final else self.limits.close_time))
-        elif connection._awaits_welcome() and kind == _session.WELCOME and len(packet) == 2:
+            reason, final = _session.read_bye(packet)
+            if self._serving and reason.code not in _OF_CLIENTS:
+                reason = Reason(DisconnectReason.CLOSED, reason.text)
+            self._deadlines.set(connection, now + (_LAST_WORDS if final else self.limits.close_time))
+            connection._left(reason)
+            self._departs(connection, now)
+        elif connection._state == CONNECTING and kind == _session.WELCOME and len(packet) == 2:
             self._begin(connection, now)
-        elif connection._awaits_welcome() and kind == _session.REFUSE:
-            refusal = _session.read_refuse(packet)
-            connection.reason = refusal.reason
-            if refusal.description:
-                text = difference(refusal.description, connection._factory.description())
-                connection.reason = Reason(refusal.reason.code, _session.printable(text))
+        elif connection._state == CONNECTING and kind == _session.REFUSE:
+            reason, description = _session.read_refuse(packet)
+            if description:
+                text = difference(description, connection._factory.description())
+                reason = Reason(reason.code, _session.printable(text))
             self._deadlines.set(connection, now + self.limits.close_time)
-        elif connection._state < CLOSING:
+            connection._left(reason)
+        else:
             raise DecodeError(f"control packet {kind} does not belong here")
 
     def _begin(self, connection: Connection, now: float) -> None:
@@ -505,9 +540,9 @@ class Endpoint:
                 self._expire(target)
             elif target._ending is not None and target._state < CLOSING:  # Ctrl-C came into its _close()
                 target._close(*target._ending)
-            elif target._state == OPEN and target.reason is None:
+            elif target._state == OPEN:
                 self._keep_in_touch(target, now)
-            elif target._state == CONNECTING and target.reason is None:
+            elif target._state == CONNECTING:
                 unreachable = DisconnectReason.UNREACHABLE
                 target.reason = Reason(unreachable, self._explain(target, unreachable))
                 target._peer.abort()
@@ -518,9 +553,9 @@ class Endpoint:
         stranger.peer.abort()
 
     def _keep_in_touch(self, connection: Connection, now: float) -> None:
-        silent = now - self._slept - connection._inbox.heard
-        if silent >= self.limits.idle_time:
-            text = f"nothing was heard for {silent:.0f} s (Limits.idle_time)"
+        end = connection._inbox.heard + self._slept + self.limits.idle_time
+        if now >= end:
+            text = f"nothing was heard for {self.limits.idle_time:g} s (Limits.idle_time)"
             connection._close(Reason(DisconnectReason.TIMEOUT, text), now=True)
             return
         self._replied = True
@@ -528,24 +563,37 @@ class Endpoint:
         # in order, one that a message overtakes would be thrown away, and be called lost
         connection._peer.send(ping, reliable=False, ordered=False)
         connection._meter.pinged(_session.stamp(ping), now, connection._totals())
-        self._deadlines.set(connection, now + _PING_EVERY)
+        self._deadlines.set(connection, min(now + _PING_EVERY, end))
 
     # -- the end
 
-    def close(self) -> None:
-        """Say goodbye, call every ``on_disconnect()``, free the port; never waits. Harmless when repeated."""
+    def close(self, timeout: float = 0) -> None:
+        """Say goodbye, call every ``on_disconnect()``, free the port. Harmless when repeated.
+
+        :param timeout: how long to wait at most, in ms, until everything that was sent has arrived and each other end
+            has closed, too; 0 does not wait. What comes meanwhile is dropped.
+
+        The end of ``with`` waits for up to a second, and so does Python's end for what is still open then.
+        """
         if self._ended or (self._closed and self._runs(Endpoint.close, 2)):
             return
         self._refuse_other_thread("close")
+        try:
+            final = not timeout > 0
+        except TypeError:
+            raise TypeError(f"close() takes how long to wait, a number of ms, not {timeout!r}") from None
         connections = list(self._connections.values())
+        errors: list[BaseException] = []
         if not self._closed:
-            self._flush()
             self._check_updated()
-            for connection in connections:
-                self._last_words(connection)
+            goodbye = self._say_goodbye(final)
+            _goodbye.closing(self)
+            try:
+                _goodbye.wait([goodbye], timeout)
+            except BaseException as error:  # a Ctrl-C ends the wait only, and is raised when all is done
+                errors.append(error)
             self._closed = True
         self._adapter.close()
-        errors: list[BaseException] = []
         # of who is CLOSED and still here, one handler raised in on_disconnect() and others are to be told
         for connection in connections + [left for left in self._ready if left._state == CLOSED]:
             self._end(connection)
@@ -564,7 +612,7 @@ class Endpoint:
         if not self._updated:
             waiting = sum(connection._outbox.messages for connection in self._connections.values())
             lived = self._clock() - self._last_awake if self._serving else 0.0
-            warn_of_no_update(type(self).__name__, waiting, bool(self._connections), lived)
+            _checks.warn_of_no_update(type(self).__name__, waiting, bool(self._connections), lived)
 
     def __del__(self) -> None:
         # who forgot update() has often forgotten close(); a Client that could not be made has nothing to say
@@ -573,20 +621,66 @@ class Endpoint:
                 return
             self._check_updated()
             text = f"its {type(self).__name__} is gone, since nothing refers to it; keep it in a variable"
-            for connection in self._connections.values():  # nobody sends what they would accept
-                connection.reason = connection.reason or Reason(DisconnectReason.CLOSED, text)
-                connection._state = CLOSED
-                connection._outbox.shut()
-                connection._inbox.drop()
+            self._kill(text)
         except Exception:  # Python ends, and what this needs is gone already
             return
 
-    def _last_words(self, connection: Connection) -> None:
-        if connection._state == OPEN and connection._gone is None:
-            code = DisconnectReason.KICKED if self._serving else DisconnectReason.CLOSED
-            text = "the server was closed" if self._serving else "the client was closed"
-            connection._peer.send(_session.bye(Reason(code, text), True, self.limits.packet_size))
-        connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
+    def _say_goodbye(self, final: bool) -> _goodbye.Goodbye:
+        """Send everything, and say BYE to everybody.
+
+        :param final: nobody goes on reading here; else return who is to be waited for.
+        """
+        self._flush()
+        self._take_waiting()  # who is gone already is not waited for
+        code, text = DisconnectReason.CLOSED, "the client was closed"
+        if self._serving:
+            code, text = DisconnectReason.KICKED, "the server was closed"
+        bye = _session.bye(Reason(code, text), final, self.limits.packet_size)
+        waiting = []
+        for connection in self._connections.values():
+            connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
+            if connection._gone is None and connection._state in (OPEN, CLOSING):  # LEAVING: the other end closes
+                if connection._state == OPEN:
+                    connection._peer.send(bye)
+                if not final:
+                    connection._peer.disconnect()
+                    waiting.append(connection._peer)
+        return _goodbye.Goodbye(self._adapter, waiting)
+
+    def _overhear(self) -> None:
+        # not while a handler runs, nor from another thread; a flood waits in the network
+        if self._thread != get_ident() or self._closed or len(self._early) >= _MOST_EARLY:
+            return
+        if not (self._updating and self._runs(Endpoint.update)):
+            self._early.extend(self._adapter.poll())
+
+    # -- what the end of the program and a fork do to it (see _goodbye.End)
+
+    def _depart(self) -> _goodbye.Goodbye | None:
+        # never updated, it has nobody, and __del__() tells that; a thread that is in update() goes on till the very end
+        if not self._updated or (self._updating and self._runs(Endpoint.update)):
+            return None
+        return self._say_goodbye(final=False)
+
+    def _bury(self) -> None:
+        self._closed = self._ended = True
+        self._adapter.close()
+        self._kill("the program has ended")
+
+    def _disown(self) -> None:
+        self._closed = self._ended = True
+        self._updating = 0  # the thread that was in it is the parent's
+        self._ending = "is a copy of the parent process's, made by a fork"
+        self._adapter.abandon()
+        self._kill(f"its {type(self).__name__} {self._ending}")
+
+    def _kill(self, text: str) -> None:
+        """Nobody sends what connections would accept, so they do not."""
+        for connection in self._connections.values():
+            connection.reason = connection.reason or Reason(DisconnectReason.CLOSED, text)
+            connection._state = CLOSED
+            connection._outbox.shut()
+            connection._inbox.drop()
 
 
 def _log_unraised(error: BaseException) -> None:

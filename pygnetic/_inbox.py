@@ -12,7 +12,7 @@ from typing import Any
 from pygnetic._session import printable
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.event import NET_RECEIVED
-from pygnetic.handler import Handler, Receivers
+from pygnetic.handler import Handler, Receivers, look_up
 from pygnetic.limits import Limits
 from pygnetic.network.base import Event
 from pygnetic.stats import Tally
@@ -47,6 +47,15 @@ else:
 _Batch = tuple[Event | None, list[Any], Iterator[Any], Calls]
 _DONE: Iterator[Any] = iter(())
 _NOTHING: _Batch = (None, [], _DONE, _DONE)
+
+
+def _taker(handler: Handler, receivers: Receivers, kind: type, event: Event | None) -> Callable[[Handler, Any], Any]:
+    """Return the function that takes a message of a kind, which came with an event; what the object has goes first."""
+    function, keywords, name, in_class = receivers[kind]
+    own = handler.__dict__
+    if name in own or (not in_class and ("on_receive" in own or "on_recive" in own)):
+        function, keywords = look_up(name), True
+    return partial(function, **event[3]) if keywords and event is not None else function
 
 
 class Inbox:
@@ -151,9 +160,7 @@ class Inbox:
                 budget -= 1 if waiting <= len(messages) else waiting
             elif len(messages) == 1:  # so in most frames of most games
                 handler, receivers = self.handlers[0]
-                function, keywords = receivers[type(messages[0])]
-                if keywords:
-                    function = partial(function, **batch[0][3])  # type: ignore[index]
+                function = _taker(handler, receivers, type(messages[0]), batch[0])
                 try:
                     reduce(function, left, handler)  # which calls it once, with the handler and the message
                 except Exception as error:
@@ -170,16 +177,13 @@ class Inbox:
         """Hand messages to the only handler."""
         handler, receivers = self.handlers[0]
         start = len(messages) - length_hint(left)
-        info = self._batch[0][3]  # type: ignore[index]
-        table = {}
-        for kind in set(map(type, messages)):
-            function, keywords = receivers[kind]
-            table[kind] = partial(function, **info) if keywords else function
+        table = {kind: _taker(handler, receivers, kind, self._batch[0]) for kind in set(map(type, messages))}
         turns: Iterator[Any]
         calls: Iterator[Any]
         if len(table) == 1:
+            (function,) = table.values()
             turns = repeat(handler, most)
-            calls = map(function if not keywords else table[kind], turns, left)
+            calls = map(function, turns, left)
         else:
             turns = iter([table[type(message)] for message in messages[start : start + most]])
             calls = _each(turns, handler, left)
@@ -204,15 +208,14 @@ class Inbox:
     def _take_message(self, connection: Any, post: Callable[..., None] | None) -> None:
         """Turn the next message into its calls: one that posts it, and one of each handler."""
         event, messages, left, _ = self._batch
-        assert event is not None
         at = len(messages) - length_hint(left)
         message = messages[at]
         calls: list[Callable[[], Any]] = []
         if post is not None:
             calls.append(partial(post, NET_RECEIVED, connection, message=message, msg_type=type(message)))
         for handler, receivers in self.handlers:
-            function, keywords = receivers[type(message)]
-            calls.append(partial(function, handler, message, **(event[3] if keywords else {})))
+            function = _taker(handler, receivers, type(message), event)
+            calls.append(partial(function, handler, message))
         self._batch = event, messages, iter(messages[at + 1 :]), iter(calls)
 
     def run(self, calls: Calls, connection: Any, handle_error: HandleError) -> None:

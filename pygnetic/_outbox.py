@@ -5,6 +5,7 @@ from operator import length_hint
 from typing import Any
 
 from pygnetic.limits import Limits
+from pygnetic.network.base import most_cost
 from pygnetic.stats import Tally
 
 __all__: list[str] = []
@@ -13,8 +14,8 @@ __all__: list[str] = []
 BATCH = 256
 # An array's header, whatever the codec: MessagePack's longest here is 3 bytes, JSON's brackets are 2.
 _HEADER = 3
-# An adapter may count a little more than the bytes of a packet: TCP its length.
-_FRAMING = 16
+# What a message that waits for WELCOME takes beside its bytes: the object, and its places in two lists.
+_HELD_COST = 64
 
 
 class Outbox:
@@ -52,7 +53,7 @@ class Outbox:
         self._join = join
         self._batch = min(BATCH, limits.container)  # a packet of messages is a container to who receives it
         self.wake = wake
-        self._held = 0  # bytes that wait for WELCOME
+        self._held = 0  # bytes that wait for WELCOME, with what each message takes
         # What is being handed over: box, first message, how many, and the peer's `taking` before. Each packed message
         # is an object of its own, so the first one tells whether they are in the box.
         self._doubt: tuple[list[bytes], bytes, int, Iterator[Any]] | None = None
@@ -99,7 +100,7 @@ class Outbox:
 
     def hold(self, index: int, message_class: type, data: bytes) -> bool:
         """Before WELCOME nothing can leave: keep a message till then; False if that is too much."""
-        self._held += len(data)
+        self._held += len(data) + _HELD_COST
         if self._held > self._limits.unsent:
             return False
         self.kinds[index].append(message_class)
@@ -178,7 +179,8 @@ class Outbox:
 
     def _refused(self, packet: bytes, reliable: bool) -> None:
         """Find out why the adapter did not take a packet."""
-        if self._peer.unsent + len(packet) + _FRAMING > self._limits.unsent:
+        limit = self._limits.unsent
+        if self._peer.unsent + len(packet) + most_cost(limit) > limit:
             if reliable:
                 self.refused += len(packet)
             else:

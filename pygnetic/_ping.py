@@ -11,6 +11,7 @@ from typing import Any
 from pygnetic import _session, network
 from pygnetic.errors import DecodeError, DisconnectReason
 from pygnetic.limits import DEFAULT
+from pygnetic.message import difference
 from pygnetic.network import base
 
 __all__: list[str] = []
@@ -129,14 +130,22 @@ def answers(adapter: str, host: str, port: int, timeout: float) -> bool:
 
 
 def ping(
-    host: str, port: int, adapters: Collection[str], count: int, interval: float, timeout: float, hello: bool
+    host: str,
+    port: int,
+    adapters: Collection[str],
+    count: int,
+    interval: float,
+    timeout: float,
+    listed: bool = False,
+    mine: str = "",
 ) -> Lines:
     """Ask a server whether it is there.
 
     :param count: how many PINGs to send over each adapter that answers.
     :param interval: seconds between two of them.
     :param timeout: seconds to wait for an answer.
-    :param hello: ask also which messages the server has.
+    :param listed: show also which messages the server has.
+    :param mine: the description of messages to compare with the server's.
     """
     lines: list[Line] = []
     knock = _Knock(host, port)
@@ -170,11 +179,15 @@ def ping(
         yield from _verdict(host, port, [line.name for line in answering], trouble, knock)
         if not answering:
             return SILENT
-        if hello:
+        codes = []
+        for line in answering:
             yield ""
-            return (yield from _interview(answering[0], timeout))
-        yield "With --hello I also ask which messages it expects, and whether it is full."
-        return ANSWERED
+            if len(answering) > 1:
+                yield f"{line.title}:"
+            codes.append((yield from _interview(line, timeout, listed, mine)))
+        if not (listed or mine):
+            yield "With --hello I show which messages it expects, with --with FILE how they differ from yours."
+        return max(codes)
     finally:
         knock.close()
         for line in lines:
@@ -339,23 +352,29 @@ def _verdict(
         yield f"{_PROTOCOLS[other]} was not tried (--adapter {tried}): {told}."
 
 
-def _interview(line: Line, timeout: float) -> Lines:
-    """Say what the server would refuse."""
+def _interview(line: Line, timeout: float, listed: bool, mine: str) -> Lines:
+    """Say whether the server would let a client in, and which messages that must have."""
     refusal = line.hello(timeout)
     if refusal is None:
-        yield "It does not say which messages it has."
+        yield "It does not say which messages it has, and whether it is full."
         return SILENT
     code, text = refusal.reason
-    if code == DisconnectReason.SCHEMA_MISMATCH:
+    if code != DisconnectReason.SCHEMA_MISMATCH:
+        yield f"The server refuses: {refusal.reason}"
+        return REFUSING
+    if listed:
         serializer, *messages = refusal.description.split("\n")
         yield f"The server packs with {_session.printable(serializer)} and has these messages, in this order:"
         yield from (f"  {_session.printable(message)}" for message in messages[:_LISTED])
         yield "It refuses clients that registered others, or the same in another order (SCHEMA_MISMATCH)."
-        if "full" not in text:
-            yield "It is not full."
-            return ANSWERED
+    if mine and mine != refusal.description:
+        told = _session.printable(difference(refusal.description, mine))
+        yield f"It would refuse your messages (SCHEMA_MISMATCH): {told}."
+    elif mine:
+        yield "Your messages are the server's."
+    if "full" in text:
         full = text.partition("full: it ")[2]  # "takes 4 clients (conn_limit)"
-        yield f"Now it refuses everybody (SERVER_FULL): {f'the server {full}' if full else text}."
-    else:
-        yield f"The server refuses: {refusal.reason}"
-    return REFUSING
+        yield f"It is full. Now it refuses everybody (SERVER_FULL): {f'the server {full}' if full else text}."
+        return REFUSING
+    yield "It is not full."
+    return REFUSING if mine and mine != refusal.description else ANSWERED

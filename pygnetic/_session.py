@@ -5,6 +5,7 @@ shows every byte.
 """
 
 import struct
+import unicodedata
 from typing import NamedTuple
 
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
@@ -21,6 +22,9 @@ MAX_APPLICATION = 1024
 MAX_TEXT = 1024
 MAX_DESCRIPTION = 16384
 MAX_PACKET = 65536  # as the default of Limits.packet_size: everything above fits
+
+# Combining marks on one character. Burmese has words with 5, as many as any script that is written today.
+_MOST_MARKS = 6
 
 _HELLO = struct.Struct("!BBBIB")  # mark, kind, version, schema hash, length of the wire name
 _PING = struct.Struct("!BBQ")  # mark, kind, the sender's clock in microseconds
@@ -190,5 +194,13 @@ def read_pong(packet: bytes, now: float) -> float:
 
 
 def printable(text: str, limit: int = 400) -> str:
-    """Return a stranger's text fit for a terminal: no control characters, no more than ``limit`` characters."""
-    return "".join(c if c.isprintable() else " " for c in text[:limit])
+    """Return a stranger's text fit for a terminal.
+
+    No control characters, no more than ``limit`` characters, and no pile of combining marks over other lines.
+    """
+    shown, marks = [], 0
+    for c in text[:limit]:
+        marks = marks + 1 if unicodedata.category(c)[0] == "M" else 0
+        if marks <= _MOST_MARKS:
+            shown.append(c if c.isprintable() else " ")
+    return "".join(shown)

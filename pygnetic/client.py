@@ -3,7 +3,7 @@
 from typing import Any
 
 from pygnetic import message
-from pygnetic._checks import check_options, check_width, factory_of
+from pygnetic._checks import check_options, check_places, check_width, factory_of
 from pygnetic._endpoint import Endpoint
 from pygnetic.connection import Connection
 from pygnetic.limits import Limits
@@ -45,6 +45,7 @@ class Client(Endpoint):
         limits: Limits | None = None,
         **adapter_options: Any,
     ) -> None:
+        check_places("Client", "conn_limit", (conn_limit, *args))
         if isinstance(conn_limit, str) and not conn_limit.isdecimal():
             address = ", ".join(map(repr, (conn_limit, *(args or (10000,)))))
             raise TypeError(

@@ -1,10 +1,12 @@
 """One connection to a remote end: its state, sending, dispatching, statistics."""
 
+import logging
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 from pygnetic import _session
+from pygnetic._checks import parent_has
 from pygnetic._compiled import sender, signature
 from pygnetic._inbox import Inbox
 from pygnetic._outbox import Outbox
@@ -17,7 +19,12 @@ from pygnetic.stats import Meter, Stats
 
 __all__ = ["Connection"]
 
-CONNECTING, OPEN, CLOSING, CLOSED = range(4)
+_logger = logging.getLogger("pygnetic")
+
+# LEAVING: the other end has said BYE. CLOSING: this end closes, or was refused, and drops what comes in.
+CONNECTING, OPEN, LEAVING, CLOSING, CLOSED = range(5)
+# BYE travels on it, so what comes there behind BYE was sent after it.
+_BYE_CHANNEL = 0
 _FAULTS = (DisconnectReason.PROTOCOL_ERROR, DisconnectReason.OVERLOADED)
 
 
@@ -71,10 +78,10 @@ class Connection:
         self._gone: DisconnectReason | None = None
         self._due = 0.0
         self._opened_by: Event | None = None  # until its handlers are told: done again, it would be one too many
-        self._ending: tuple[Reason, bool] | None = None  # what _close() was told, until it has come to its end
+        self._ending: tuple[Reason, bool, str] | None = None  # what _close() was told, until it has come to its end
 
     def __repr__(self) -> str:
-        state = ("connecting", "open", "closing", "closed")[self._state]
+        state = ("connecting", "open", "leaving", "closing", "closed")[self._state]
         return f"<Connection {self.id} {state} {self.address}>"
 
     @property
@@ -87,6 +94,16 @@ class Connection:
     def connected(self) -> bool:
         """True while messages can be sent and received."""
         return self._state == OPEN
+
+    @property
+    def message_factory(self) -> MessageFactory:
+        """What knows the messages of this connection."""
+        return self._factory
+
+    @property
+    def handlers(self) -> list[Handler]:
+        """The handlers that :meth:`add_handler` has added, in this order; none after the end."""
+        return [handler for handler, _ in self._inbox.handlers]
 
     @property
     def rtt(self) -> float:
@@ -149,17 +166,17 @@ class Connection:
         ``connect()``.
 
         :param handler: an instance of a :class:`~pygnetic.handler.Handler` subclass.
-        :raises TypeError: it is not a handler, or it is a class.
+        :raises TypeError: it is not a handler, it is a class, or one of its methods cannot be called.
         """
         if not isinstance(handler, Handler):
             hint = "; call it to make one" if isinstance(handler, type) else ""
             raise TypeError(f"add_handler() takes an instance of a pygnetic.Handler subclass, not {handler!r}{hint}")
         self._need_parent("add_handler")
+        receivers = self.parent._receivers(handler, self._factory)
         handler.connection = self._proxy
         handler._closed_connection = self if self._state == CLOSED else None
-        if self._state == CLOSED:
-            return  # nothing comes any more
-        self._inbox.add_handler(handler, self.parent._receivers(type(handler), self._factory))
+        if self._state != CLOSED:  # else nothing comes any more
+            self._inbox.add_handler(handler, receivers)
 
     def disconnect(self, when: int = 0, reason: str = "") -> None:
         """End the connection.
@@ -212,7 +229,7 @@ class Connection:
             return ValueError(text.format(message) + advice(message, self._names()))
         if message is tuple or not isinstance(message, type):
             return ValueError(no_message("send", message))
-        return ValueError(unregistered(message, self._names(), text))
+        return ValueError(unregistered(message, self._factory.classes, text))
 
     def _names(self) -> list[str]:
         return [message_class.__name__ for message_class in self._factory.classes]
@@ -239,24 +256,29 @@ class Connection:
             known = ["net_" + known for known in self._names()]
             text = f"{name}: no message {name[4:]!r} is registered" + advice(name, known)
         else:
-            public = [known for known in dir(type(self)) if not known.startswith("_")]
-            text = f"'Connection' has no attribute {name!r}" + suggestion(name, public, 0.7)  # not "send" for "closed"
+            text = f"'Connection' has no attribute {name!r}" + self._meant(name)
         raise AttributeError(text, name=name, obj=None)  # given our object, Python would suggest a name once more
+
+    def _meant(self, name: str) -> str:
+        if name == "close":  # and not that of its Server
+            return "; did you mean 'disconnect'?"
+        # not self.parent: a connection that is only half made has none, and would be asked for it again and again
+        if hint := parent_has(name, object.__getattribute__(self, "parent")):
+            return f"; {hint}"
+        public = [known for known in dir(type(self)) if not known.startswith("_")]
+        return suggestion(name, public, 0.7)  # not "send" for "closed"
 
     # -- sending
 
     def _spill(self, index: int, message_class: Any, data: bytes) -> bool:
         """Take care of a message that does not just go into its box."""
         outbox = self._outbox
-        if self._state >= CLOSING or self._gone is not None:
+        if self._state >= LEAVING or self._gone is not None:
             return False
         most = outbox.most[index]
         reliable = self._factory.deliveries[index].reliable
         if len(data) > most:
-            kind, limit = ("a message", "packet_size") if reliable else ("an unreliable message", "unreliable_size")
-            raise MessageTooLarge(
-                f"{signature(message_class)} has {len(data)} bytes; {kind} can have {most} (Limits.{limit})"
-            )
+            raise MessageTooLarge(f"{signature(message_class)} has {len(data)} bytes; {self._largest(most, reliable)}")
         if self._state == OPEN:
             with self.parent._alone("send"):
                 self._flush()
@@ -270,25 +292,41 @@ class Connection:
             self._overload(len(data))
         return False
 
+    def _largest(self, most: int, reliable: bool) -> str:
+        """Say how many bytes a message can have, and what to do with a larger one."""
+        if reliable or most == self._limits.packet_size:
+            kind = "a message" if reliable else "an unreliable message"
+            cure = "send it as several messages, or raise the limit on both sides"
+            return f"{kind} can have {most} (Limits.packet_size): {cure}"
+        cure = "send it as several messages, register() it with reliable=True, or raise the limit if the adapter allows"
+        return f"an unreliable message can have {most} (Limits.unreliable_size): {cure}"
+
     def _flush(self) -> None:
         if self._outbox.flush():
             self._overload(self._outbox.refused)
 
     def _overload(self, refused: int) -> None:
         """More reliable data is unsent than the limit allows: nothing can be left out of it, so this is the end."""
+        size = self.unsent + refused
         text = (
-            f"{self.unsent + refused} bytes were sent faster than the other end took them, and were dropped; the limit "
+            f"{size} bytes were sent faster than the other end took them, and were dropped; the limit "
             f"is {self._limits.unsent} (Limits.unsent): watch connection.unsent, or raise the limit"
         )
-        self._close(Reason(DisconnectReason.OVERLOADED, text), now=True)
+        _logger.warning("%r: %s", self, text)
+        told = f"the {'server' if self._is_server() else 'client'} sent {size:,} bytes faster than they could arrive"
+        self._close(Reason(DisconnectReason.OVERLOADED, text), now=True, told=told)
 
-    def _close(self, reason: Reason, now: bool = False) -> None:
-        """Begin to end the connection from this side: say BYE, drop what comes in."""
+    def _close(self, reason: Reason, now: bool = False, told: str = "") -> None:
+        """Begin to end the connection from this side: say BYE, drop what comes in.
+
+        :param now: do not wait for what was sent before.
+        :param told: a text for the other end, if that is another: it goes before what was sent.
+        """
         if self._state >= CLOSING:
             return
         opened = self._state == OPEN
         # until the state says CLOSING all of this can be done again, and update() will if Ctrl-C comes before
-        self._ending = reason, now
+        self._ending = reason, now, told
         self.parent._deadlines.set(self, 0.0)
         # whoever says goodbye and then sends nonsense does not choose what is told of it
         if self.reason is None or (self._is_server() and reason.code in _FAULTS):
@@ -297,13 +335,17 @@ class Connection:
         self._inbox.drop()
         if opened:
             code = DisconnectReason.KICKED if self._is_server() and reason.code == 0 else reason.code
-            self._peer.send(_session.bye(Reason(code, reason.text), now, self._limits.packet_size))
-        if now:
+            bye = _session.bye(Reason(code, told or reason.text), now, self._limits.packet_size)
+            if told:
+                self._peer.break_off(bye)
+            else:
+                self._peer.send(bye)
+        if now and not (opened and told):
             if opened:
                 self.parent._adapter.flush()
             self._peer.abort()
         else:
-            self._peer.disconnect()
+            self._peer.disconnect()  # harmless when repeated
         self.parent._closing(self)
         self._state = CLOSING
 
@@ -321,22 +363,33 @@ class Connection:
     def _is_server(self) -> bool:
         return bool(self.parent._serving)
 
-    def _awaits_welcome(self) -> bool:
-        """Whether this side may be welcomed or refused: by the first who says so."""
-        return self._state == CONNECTING and self.reason is None and not self._is_server()
+    def _left(self, reason: Reason) -> None:
+        """The other end has said that it closes, and why; what it sent before may still be on its way."""
+        self.reason = reason
+        self._outbox.shut()
+        if self._state == OPEN:
+            self._inbox.open = False
+            self._state = LEAVING
+        else:  # it never let us in
+            self._inbox.drop()
+            self._state = CLOSING
 
     # -- receiving
 
-    def _receive(self, event: Event) -> None:
-        """Take a packet that is not just put into the inbox: it comes too early, too late, or is one too many."""
+    def _receive(self, event: Event) -> bool:
+        """Take a packet that is not just put into the inbox: it comes too early, too late, or is one too many.
+
+        :return: there is something to dispatch.
+        """
         packet = event[2]
-        if self._state >= CLOSING:
-            return
+        if self._state >= CLOSING or (self._state == LEAVING and event[3]["channel"] == _BYE_CHANNEL):
+            return False
         # to look into large ones, of which none is unreliable, would take up to 10 ms each
         if self._state == CONNECTING and len(packet) <= self._limits.unreliable_size and not self._is_reliable(packet):
-            return  # it overtook WELCOME, and is old by the time WELCOME comes
-        if self._state == OPEN or not self._inbox.put(event):
+            return False  # it overtook WELCOME, and is old by the time WELCOME comes
+        if self._state == OPEN or not self._inbox.put(event):  # OPEN: it was put, and is one too many
             self._flooded("packets came faster than they could be handled (Limits.backlog)")
+        return self._state == LEAVING
 
     def _flooded(self, text: str) -> None:
         # not at once: ENet's own goodbye would overtake ours, which tells the reason

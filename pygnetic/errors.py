@@ -21,7 +21,7 @@ __all__ = ["DecodeError", "DisconnectReason", "MessageTooLarge", "Reason"]
 
 
 class MessageTooLarge(ValueError):
-    """A message is bigger than the limit; the text names the message, its size and the limit."""
+    """A message is bigger than the limit; the text names the message, its size and the limit, and says what to do."""
 
 
 class DecodeError(ValueError):

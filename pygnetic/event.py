@@ -34,12 +34,14 @@ def init(event_val: int | None = None) -> None:
 
     :param event_val: makes :data:`NETWORK` ``pygame.USEREVENT + event_val``; keep it below 32,000. None makes it what
         it is after import.
-    :raises ImportError: neither pygame nor pygame-ce is installed.
+    :raises ImportError: neither pygame nor pygame-ce is installed, or what is installed does not load.
     """
     global NETWORK, post
     try:
         import pygame
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name != "pygame":  # it is there, and says itself what it lacks
+            raise
         raise ImportError("events need pygame: pip install pygame-ce (or pygame)") from error
     number = _NETWORK
     if event_val is not None:

@@ -1,8 +1,10 @@
 """Objects that messages are delivered to."""
 
 import inspect
+import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from importlib import import_module
+from typing import Any
 
 __all__ = ["Handler"]
 
@@ -16,7 +18,8 @@ class Handler:
     """Subclass it and write one method for each message you want to receive.
 
     A method is called ``net_`` and the name of its message. It gets the message; if it has ``**kwargs`` (or a
-    parameter called ``channel``), it also gets what the network adapter tells about the packet.
+    parameter called ``channel``), it also gets what the network adapter tells about the packet. Methods may also be set
+    on the object, ``handler.net_echo = function``, or found by a ``__getattr__`` of your own.
 
     >>> class EchoHandler(Handler):
     ...     def net_echo(self, message):
@@ -67,17 +70,27 @@ def misspelt(handler_class: type[Handler]) -> list[tuple[str, str]]:
     return found
 
 
-class Receiver(NamedTuple):
-    """How one handler class takes one message class."""
+def signature_of(function: Callable[..., Any], follow_wrapped: bool = True) -> inspect.Signature:
+    """Return the parameters of a user's function.
 
-    function: Callable[..., Any]  # called with the handler and the message
-    keywords: bool  # and with the adapter's keywords
+    :raises ValueError, TypeError: it is written in C, and does not tell.
+    """
+    options: dict[str, Any] = {}
+    if sys.version_info >= (3, 14):  # it reads annotations only now, and some hold names that only type checkers know
+        options["annotation_format"] = import_module("annotationlib").Format.FORWARDREF
+    return inspect.signature(function, follow_wrapped=follow_wrapped, **options)
 
 
 def accepted(function: Callable[..., Any], keywords: dict[str, Any], given: int) -> dict[str, Any]:
     """Return those keywords that a function can take beside so many arguments given by position."""
+    taken = _accepted(function, keywords, given, wrapped=True)
+    # the function inside a decorated one says what it wants, and the one outside what it takes
+    return _accepted(function, taken, given, wrapped=False) if hasattr(function, "__wrapped__") else taken
+
+
+def _accepted(function: Callable[..., Any], keywords: dict[str, Any], given: int, wrapped: bool) -> dict[str, Any]:
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = signature_of(function, follow_wrapped=wrapped).parameters.values()
     except ValueError:  # some builtins do not tell, deque.append among them
         return {}
     positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:given]
@@ -92,29 +105,50 @@ def call(function: Callable[..., Any], message: Any, keywords: dict[str, Any]) -
     function(message, **accepted(function, keywords, 1))
 
 
-def receiver(handler_class: type[Handler], message_name: str) -> Receiver:
-    """Find out once how messages of a name reach handlers of a class."""
-    name = "net_" + message_name
-    if not hasattr(handler_class, name):
+def _in_class(handler_class: type[Handler], name: str) -> tuple[Callable[..., Any], bool]:
+    """Find out how a message reaches handlers of a class: a function, and whether it is given the adapter's keywords.
+
+    :param name: the method's, ``net_`` and the message's name.
+    """
+    found = hasattr(handler_class, name)
+    asks_object = handler_class.__getattribute__ is not object.__getattribute__
+    if asks_object or (not found and hasattr(handler_class, "__getattr__")):
+        return look_up(name), True
+    if not found:
         name = "on_receive" if handler_class.on_recive is Handler.on_recive else "on_recive"
     if not inspect.isfunction(inspect.getattr_static(handler_class, name)):  # a classmethod, a partial, ...
-        return Receiver(lambda handler, message, **info: call(getattr(handler, name), message, info), True)
+        return look_up(name), True
     function = getattr(handler_class, name)
     # the first two are the handler and the message; "channel" is what every adapter tells
     takes = accepted(function, {"channel": 0}, 2)
     if not takes:
-        return Receiver(function, False)
-    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values()):
-        return Receiver(function, True)
-    return Receiver(lambda handler, message, **info: function(handler, message, **accepted(function, info, 2)), True)
+        return function, False
+    if any(p.kind is p.VAR_KEYWORD for p in signature_of(function).parameters.values()):
+        return function, True
+    return lambda handler, message, **info: function(handler, message, **accepted(function, info, 2)), True
+
+
+def look_up(name: str) -> Callable[..., None]:
+    """Return a function that asks a handler for its method whenever a message comes."""
+    return lambda handler, message, **info: call(getattr(handler, name, handler.on_recive), message, info)
+
+
+#: A function that takes a handler and a message; whether it takes the adapter's keywords, too; the name of the
+#: ``net_`` method; and whether the class has that. (A NamedTuple would take twice as long to unpack.)
+Receiver = tuple[Callable[..., Any], bool, str, bool]
 
 
 class Receivers(dict[type, Receiver]):
-    """Which method of one handler class takes which message class; found out once for each pair."""
+    """How messages reach the handlers of one class; found out once for each message class.
+
+    What an object has in its own ``__dict__`` goes first, and is not in here.
+    """
 
     def __init__(self, handler_class: type[Handler]) -> None:
         self._handler_class = handler_class
 
     def __missing__(self, message_class: type) -> Receiver:
-        found = self[message_class] = receiver(self._handler_class, message_class.__name__)
+        name = "net_" + message_class.__name__
+        function, keywords = _in_class(self._handler_class, name)
+        found = self[message_class] = function, keywords, name, hasattr(self._handler_class, name)
         return found

@@ -1,5 +1,6 @@
 """Messages: what they are called, which fields they have, and how they become bytes."""
 
+import sys
 import unicodedata
 import zlib
 from collections import namedtuple
@@ -10,6 +11,7 @@ from pygnetic import serialization
 from pygnetic._compiled import check_fields, explain, maker, signature
 from pygnetic.errors import DecodeError
 from pygnetic.limits import DEFAULT, Limits
+from pygnetic.serialization.base import Packet
 
 __all__ = ["MessageFactory", "message_factory"]
 
@@ -25,6 +27,12 @@ class Delivery(NamedTuple):
     channel: int = 0
     reliable: bool = True
     ordered: bool = True
+
+    def __str__(self) -> str:
+        words = ["reliable" if self.reliable else "unreliable"]
+        words += ["unordered"] * (not self.ordered)
+        words += [f"channel {self.channel}"] * (self.channel != 0)
+        return ", ".join(words)
 
 
 class _Entry(NamedTuple):
@@ -54,12 +62,18 @@ def no_message(call: str, given: Any) -> str:
     return f"{call}() takes a message class, its name or a message, not {what}"
 
 
-def unregistered(message_class: Any, known: Iterable[str], what: str) -> str:
+def unregistered(message_class: Any, classes: Iterable[type], what: str) -> str:
     """Say why what was given is no message class here, and what to do.
 
+    :param classes: the message classes that there are.
     :param what: what there is none of: "{} is no message class of this factory".
     """
     name = getattr(message_class, "__name__", repr(message_class))
+    known = {known.__name__: known for known in classes}
+    for base in getattr(message_class, "__mro__", ()):
+        if base in known.values():
+            base = base.__name__
+            return f"{name} is a subclass of the message class {base}; only that can be sent, such as {base}(*message)"
     if name in known:
         return f"this {name} was registered with another MessageFactory; take this one's class, or the name {name!r}"
     return what.format(name) + advice(name, known)
@@ -87,7 +101,7 @@ class MessageFactory:
     def __init__(self, s_adapter: Any = None) -> None:
         self._given = None if s_adapter is None else serialization.get_adapter(s_adapter)
         self._codec: Any = None  # fixed by set_frozen(), and with it the next
-        self._unpack: Callable[[bytes, Limits], Any] | None = None
+        self._unpack: Callable[[Packet, Limits], Any] | None = None
         self._hash: int | None = None
         self._entries: dict[type, _Entry] = {}
         self._names: dict[str, Any] = {}
@@ -119,10 +133,18 @@ class MessageFactory:
         :raises ValueError: the name is taken or is no name, or a keyword is unknown.
         :raises RuntimeError: it is too late, since a Server was made or a Client has connected.
 
+        Messages can be pickled (and sent through a ``multiprocessing.Queue``) if a variable of your module has the
+        name of the message:
+
         >>> move = MessageFactory().register('move', ('x', 'y'), reliable=False, channel=1)
         >>> move(3, 4)
         move(x=3, y=4)
         """
+        if not isinstance(self, MessageFactory):
+            raise TypeError(
+                "register() belongs to a MessageFactory object: factory = MessageFactory(), then "
+                "factory.register('chat_msg', ('player', 'msg')); or pygnetic.register(), which has one"
+            )
         if self.frozen:
             raise RuntimeError(
                 f"register({name!r}) comes too late: messages are fixed when a Server is made or a Client connects; "
@@ -135,9 +157,13 @@ class MessageFactory:
         if not isinstance(field_names, Iterable):
             text = "fields are names, such as ('player', 'msg'), and left out if there are none"
             raise ValueError(f"register({name!r}, {field_names!r}): {text}")
+        if isinstance(field_names, (set, frozenset)):
+            names = tuple(sorted(map(str, field_names)))
+            text = f"a set has another order in each program; give the fields as a tuple: {names!r}"
+            raise ValueError(f"register({name!r}, ...): {text}")
         delivery = _delivery(name, kwargs)
         try:
-            message_class: Any = namedtuple(name, field_names)  # type: ignore[misc]
+            message_class: Any = namedtuple(name, field_names, module=_caller())  # type: ignore[misc]
         except (ValueError, TypeError) as error:
             raise ValueError(f"register({name!r}, ...): {error}") from None
         for word in (name, *message_class._fields):
@@ -168,7 +194,7 @@ class MessageFactory:
             return self._entries[message_class]
         except (KeyError, TypeError):
             text = "{} is no message class of this factory"
-            raise ValueError(unregistered(message_class, self._names, text)) from None
+            raise ValueError(unregistered(message_class, self._types, text)) from None
 
     def get_by_name(self, name: str) -> Any:
         """Return the message class of a name.
@@ -216,9 +242,15 @@ class MessageFactory:
         return list(self._types)
 
     def description(self) -> str:
-        """Return the serializer's wire name and each message with its id and fields, a line each."""
-        lines = [f"{type_id} {signature(cls)}" for type_id, cls in enumerate(self._types, 1)]
-        return "\n".join([self.s_adapter.wire_name, *lines])
+        """Return the serializer's wire name and each message with its id, its fields and its delivery, a line each.
+
+        The usual delivery is left out.
+        """
+        lines = [self.s_adapter.wire_name]
+        for message_class, (type_id, _, delivery) in self._entries.items():
+            line = f"{type_id} {signature(message_class)}"
+            lines.append(line if delivery == Delivery() else f"{line} {delivery}")
+        return "\n".join(lines)
 
     def get_hash(self) -> int:
         """Return a number that is the same wherever the same messages are registered in the same order.
@@ -270,15 +302,15 @@ class MessageFactory:
                 return f"{signature(self._types[type_id - 1])} came with {count} field{'s' if count != 1 else ''}"
         return "a message is a list that begins with an int"
 
-    def unpack_packet(self, data: bytes, limits: Limits) -> list[Any]:
+    def unpack_packet(self, data: Packet, limits: Limits) -> list[Any]:
         """Turn the bytes of a packet into messages: one, or an array of several.
 
         :raises DecodeError: the bytes are no messages of this factory.
         """
         return self._messages((self._unpack or self.s_adapter.unpack)(data, limits))
 
-    def unpack(self, data: bytes) -> Any:
-        """Turn bytes into a message.
+    def unpack(self, data: Packet) -> Any:
+        """Turn bytes, a bytearray or a memoryview into a message.
 
         :raises DecodeError: the bytes are not one message of this factory.
         """
@@ -300,7 +332,7 @@ class MessageFactory:
             text = "the context is an object that can have attributes, such as types.SimpleNamespace()"
             raise TypeError(f"{text}, not {context!r}") from None
 
-    def unpack_all(self, data: bytes, context: Any) -> Iterator[Any]:
+    def unpack_all(self, data: Packet, context: Any) -> Iterator[Any]:
         """Turn a stream of bytes, in whatever pieces it comes, into messages.
 
         :param context: what was given to :meth:`reset_context`.
@@ -310,6 +342,18 @@ class MessageFactory:
             self.reset_context(context)
         context._unpacker.feed(data)
         return (message for value in context._unpacker for message in self._messages(value))
+
+
+def _caller() -> str | None:
+    """Return the module that calls ``register()``: pickle looks there for the class, as for any namedtuple."""
+    try:
+        frame: Any = sys._getframe(2)
+        if frame.f_globals.get("__name__") == "pygnetic":  # pygnetic.register() was called, and calls ours
+            frame = frame.f_back
+    except (AttributeError, ValueError):  # this Python has no frames
+        return None
+    module: str = frame.f_globals.get("__name__", "__main__")
+    return module
 
 
 def _delivery(name: str, kwargs: dict[str, Any]) -> Delivery:
@@ -359,6 +403,11 @@ def difference(server: str, client: str) -> str:
         if here != there:
             type_id, _, message = here.partition(" ")
             other = there.partition(" ")[2]
+            fields, delivery = _split(message)
+            if (their := _split(other))[0] == fields:
+                names = f"server: {_cut(their[1], _SIGNATURE)}; client: {delivery}"
+                what = f"message {type_id} {_next_names([message])} is delivered differently: {names}"
+                return f"{what}; register it with the same reliable=, ordered= and channel= on both sides"
             names = f"server: {_cut(other, _SIGNATURE)}; client: {_cut(message, _SIGNATURE)}"
             return f"message {type_id} differs: {names}; {cure}"
     return "the registered messages differ"
@@ -371,6 +420,12 @@ _NAME = 40
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _split(message: str) -> tuple[str, str]:
+    """Return a description's message with its fields, and its delivery."""
+    fields, _, delivery = message.rpartition(")")
+    return fields, delivery.strip() or str(Delivery())
 
 
 def _next_names(signatures: list[str]) -> str:

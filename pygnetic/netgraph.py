@@ -74,7 +74,9 @@ class NetGraph:
     def __init__(self, connection_or_server: Any) -> None:
         try:
             import pygame
-        except ImportError as error:
+        except ModuleNotFoundError as error:
+            if error.name != "pygame":  # it is there, and says itself what it lacks
+                raise
             raise ImportError("the net graph needs pygame: pip install pygame-ce (or pygame)") from error
         self._pygame: Any = pygame
         self._source: Any

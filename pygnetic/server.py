@@ -1,7 +1,6 @@
 """The end that is connected to."""
 
 import contextlib
-import inspect
 import logging
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -10,13 +9,13 @@ from types import MethodType
 from typing import Any
 
 from pygnetic import _session, event, message
-from pygnetic._checks import check_width, factory_of, limits_of
+from pygnetic._checks import check_class, check_places, check_width, factory_of, limits_of, listing
 from pygnetic._compiled import encoder
 from pygnetic._endpoint import Endpoint
 from pygnetic._strangers import Stranger
 from pygnetic.connection import CLOSED, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
-from pygnetic.handler import Handler
+from pygnetic.handler import Handler, signature_of
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory, no_message
 from pygnetic.network import base
@@ -25,9 +24,11 @@ __all__ = ["Server"]
 
 _logger = logging.getLogger("pygnetic")
 
-# So many connections that are closing may there be beside conn_limit, before the oldest of them is given no more time.
+# So many connections that close may there be beside conn_limit, whoever closes, before the oldest of them is given no
+# more time: each has a handler, and a descriptor.
 # (The enet adapter has as many slots for them.)
 _LEAVING = 32
+_CROWD = "too many others are just connecting to the server, most of them from your address; try again in a moment"
 # Lines in the log for strangers in a second; a line for each who is sent away would fill a disk.
 _LINES = 10
 
@@ -70,21 +71,22 @@ class Server(Endpoint):
         limits: Limits | None = None,
         **adapter_options: Any,
     ) -> None:
+        check_places("Server", "host, port and conn_limit", (host, port, conn_limit, *args))
         if args:
             raise TypeError(f"Server() takes host, port and conn_limit; give {args!r} by name, as adapter options")
         if handler is not None:
             self.handler = handler
-        _check_handler(self.handler)
         if message_factory is not None:
             self.message_factory = message_factory
         # the server's from now on, whatever message_factory is made to be: it has frozen this one, and sends its hash
         self._factory = factory = factory_of(None, self)
-        check_width(factory, limits_of(limits))
+        _check_handler(self.handler, factory)
+        check_width(factory, limits_of(limits, self))
         self._hash = factory.get_hash()  # ImportError without a serialization adapter, so before a port is bound
         super().__init__((host, port), conn_limit, n_adapter, limits, adapter_options)
         factory.set_frozen()
-        self._unmet: set[Connection] = set()  # welcomed, and the user was not told yet
-        self._leaving: dict[Connection, None] = {}  # closing, the oldest first
+        self._unmet: dict[Connection, float] = {}  # welcomed when; the user was not told yet
+        self._leaving: dict[Connection, None] = {}  # closing or gone, and not CLOSED yet; the oldest first
         self._told_since = 0.0  # lines in the log since then, and those left out
         self._told = self._untold = 0
         self._encoders: dict[Any, Callable[..., bytes]] = {}
@@ -95,6 +97,7 @@ class Server(Endpoint):
         address: tuple[str, int] = self._adapter.address
         return address
 
+    @listing
     def connections(self, exclude: Iterable[Any] | None = None) -> list[Connection]:
         """Return the clients that are connected.
 
@@ -103,6 +106,7 @@ class Server(Endpoint):
         left_out = _identities(exclude)
         return [c for c in self._connections.values() if c._state == OPEN and id(c) not in left_out]
 
+    @listing
     def handlers(self, exclude: Iterable[Any] | None = None) -> list[Any]:  # your Handlers, with all they have
         """Return the handlers of the clients that are connected.
 
@@ -149,10 +153,7 @@ class Server(Endpoint):
             if peer in self._strangers:
                 return  # told again after Ctrl-C
             if len(self._strangers) >= self.limits.strangers:
-                pushed_out = self._strangers.most_crowded()
-                del self._strangers[pushed_out.peer]
-                pushed_out._due = 0.0
-                pushed_out.peer.abort()
+                self._push_out(self._strangers.most_crowded(), now)
             stranger = self._strangers[peer] = Stranger(peer)
             self._deadlines.set(stranger, now + self.limits.connect_time)
             return
@@ -171,6 +172,14 @@ class Server(Endpoint):
         except DecodeError as error:
             self._refuse(known, Reason(DisconnectReason.PROTOCOL_ERROR, _session.printable(str(error))), now)
 
+    def _push_out(self, stranger: Stranger, now: float) -> None:
+        """Close a stranger to make room for the next, and say why: it may be somebody who has only just come."""
+        if not stranger.refused:
+            self._refuse(stranger, Reason(DisconnectReason.SERVER_FULL, _CROWD), now)
+        del self._strangers[stranger.peer]
+        stranger._due = 0.0
+        stranger.peer.abort()
+
     def _greet(self, stranger: Stranger, packet: bytes, now: float) -> None:
         kind = packet[1] if len(packet) > 1 and packet[0] == _session.MARK else 0
         if kind == _session.PING:
@@ -187,7 +196,7 @@ class Server(Endpoint):
             self._refuse(stranger, Reason(DisconnectReason.VERSION_MISMATCH, text), now)
         elif hello.schema_hash != self._hash or hello.wire_name != factory.s_adapter.wire_name:
             text = "the server has other messages"
-            if self._full():  # "python -m pygnetic ping --hello" tells both
+            if self._full():  # "python -m pygnetic ping" tells both
                 text += f"; {self._full_text()}"
             reason = Reason(DisconnectReason.SCHEMA_MISMATCH, text)
             self._refuse(stranger, reason, now, factory.description(), asked=not hello.wire_name)
@@ -204,7 +213,7 @@ class Server(Endpoint):
         self, stranger: Stranger, reason: Reason, now: float, description: str = "", asked: bool = False
     ) -> None:
         if asked:  # by a HELLO that is never welcomed
-            self._tell(now, "told %s:%s which messages there are (ping --hello)", *stranger.address)
+            self._tell(now, "told %s:%s which messages there are (ping)", *stranger.address)
         else:
             self._tell(now, "refused %s:%s: %s", *stranger.address, reason)
         stranger.refused = True
@@ -226,16 +235,13 @@ class Server(Endpoint):
 
     def _welcome(self, stranger: Stranger, now: float) -> None:
         if self._leaving and len(self._connections) >= self.conn_limit + _LEAVING:
-            # one who is welcomed and closed over and over would soon have all descriptors
-            oldest = next(iter(self._leaving))
-            del self._leaving[oldest]
-            oldest._peer.abort()
+            self._evict(next(iter(self._leaving)))
         peer = stranger.peer
         if stranger.connection is None:
             stranger.connection = Connection(self, peer, self._factory)
         connection: Connection = stranger.connection
         self._say_once(peer, _session.welcome())
-        self._unmet.add(connection)
+        self._unmet[connection] = now
         self._begin(connection, now)
         stranger._due = 0.0
         # if Ctrl-C comes before, the client is still a stranger, and greeted again
@@ -243,7 +249,7 @@ class Server(Endpoint):
         self._strangers.pop(peer, None)
 
     def _welcomed(self, connection: Connection) -> None:
-        self._unmet.discard(connection)
+        self._unmet.pop(connection, None)
         calls: list[Callable[[], Any]] = []
         made: list[Any] | None = None
         if event.post is not None:
@@ -259,6 +265,9 @@ class Server(Endpoint):
         if made:
             handler = made[0]
             try:
+                if not isinstance(handler, Handler):
+                    text = f"handler={_name(self.handler)} made {handler!r}"
+                    raise TypeError(f"{text}; it must return an object of a pygnetic.Handler subclass")
                 handler.server = self._proxy
                 if not any(known is handler for known, _ in connection._inbox.handlers):
                     connection.add_handler(handler)
@@ -275,17 +284,28 @@ class Server(Endpoint):
         super()._closing(connection)
         self._leaving[connection] = None
 
+    def _departs(self, connection: Connection, now: float) -> None:
+        self._leaving[connection] = None
+        if self._unmet.get(connection) == now:  # in one poll with its HELLO: it did not wait to be welcomed
+            self._evict(connection)
+
+    def _evict(self, connection: Connection) -> None:
+        """End a connection that is leaving at once, and have its handlers told in this update."""
+        connection._peer.abort()
+        self._end(connection)
+        self._wake(connection)
+
     def _end(self, connection: Connection) -> None:
         super()._end(connection)
         self._leaving.pop(connection, None)
-        self._unmet.discard(connection)
+        self._unmet.pop(connection, None)
 
     def _last_calls(self, connection: Connection) -> list[Callable[[], Any]]:
         # kicked, or hostile, in the update that welcomed it: it was never here
         return [] if connection in self._unmet else super()._last_calls(connection)
 
 
-def _check_handler(handler: Any) -> None:
+def _check_handler(handler: Any, factory: MessageFactory) -> None:
     """Raise the TypeError that would come when the first client is there, which may be much later."""
     wanted = "handler is a subclass of pygnetic.Handler, not"
     if isinstance(handler, Handler):
@@ -293,15 +313,33 @@ def _check_handler(handler: Any) -> None:
         raise TypeError(f"{wanted} an object of it; the server makes one for each client: handler={name}")
     if isinstance(handler, type) and not issubclass(handler, Handler):
         raise TypeError(f"{wanted} {handler!r}; write class {handler.__name__}(pygnetic.Handler)")
-    if handler is not None and not callable(handler):
+    if handler is None:
+        return
+    if not callable(handler):
         raise TypeError(f"{wanted} {handler!r}")
+    if isinstance(handler, type):
+        check_class(handler, factory)
+    try:
+        signature = signature_of(_unbound(handler))
+    except (ValueError, TypeError):  # it is written in C, and does not tell
+        return
+    try:
+        signature.bind()
+    except TypeError:
+        name = _name(handler)
+        text = f"handler={name}: the server calls {name}() without arguments, but it takes {signature}"
+        raise TypeError(f"{text}; give them defaults, or write handler=lambda: {name}(...)") from None
+
+
+def _name(handler: Any) -> str:
+    return str(getattr(handler, "__name__", handler))
 
 
 def _unbound(handler: Callable[[], Handler]) -> Callable[[], Handler]:
     """Return a function that makes handlers as it was written: as an attribute of a class it became a method."""
     if isinstance(handler, MethodType):
         try:
-            inspect.signature(handler)
+            signature_of(handler)
         except ValueError:  # it has no parameter for a server
             function: Callable[[], Handler] = handler.__func__
             return function

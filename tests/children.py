@@ -1,4 +1,4 @@
-"""Client processes for the abuse tests: `children.py honest|flood ADAPTER HOST PORT ...`; run by abuse.Child."""
+"""Client processes for the abuse tests: `children.py honest|steady|flood ADAPTER HOST PORT ...`; run by abuse.Child."""
 
 from __future__ import annotations
 
@@ -37,6 +37,22 @@ def honest(adapter: str, host: str, port: str) -> None:
         number += 1
     if connection.reason is not None:
         print("ended", connection.reason.code.name, connection.reason.text, flush=True)
+
+
+def steady(adapter: str, host: str, port: str) -> None:
+    """Connect, and send an unreliable number 60 times a second, each once."""
+    factory = MessageFactory("json")
+    factory.register("echo", ("text",))
+    factory.register("move", ("x",), reliable=False)
+    client = net.Client(message_factory=factory, n_adapter=adapter)
+    connection = client.connect(host, int(port))
+    due, number = time.monotonic(), 0
+    while wanted() and connection.reason is None:
+        client.update(2)
+        if connection.connected and time.monotonic() >= due:
+            due += 1 / 60
+            connection.net_move(number)
+            number += 1
 
 
 # What one who means harm sends, again and again; the messages are JSON.
@@ -93,4 +109,4 @@ def _flood_enet(host: str, port: int, hello: bytes, packet: bytes) -> None:
 
 
 if __name__ == "__main__":
-    {"honest": honest, "flood": flood}[sys.argv[1]](*sys.argv[2:])
+    {"honest": honest, "steady": steady, "flood": flood}[sys.argv[1]](*sys.argv[2:])

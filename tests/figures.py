@@ -29,17 +29,22 @@ FUZZ_WIRE = "2000 mutated packets through real connections"
 BOMBS = "8 kB of nested MessagePack headers; 64 KiB and 1 byte"
 SILENT = "100 silent clients and 100 with half a HELLO"
 COMMANDS = "ENet's commands out of order, repeated or in fragments, 256 datagrams of 32 for each update"
+ACKNOWLEDGED = (
+    "Acknowledgements of what was never sent, 256 datagrams of 32 for each update, with 500 or 1900 packets in flight"
+)
+SMALL = "Four players that ask for datagrams of 576 bytes, and always come again, in ten minutes of an ordinary game"
 FLOOD = "One flooder at full speed beside an honest 60 Hz client"
 READER = "A reader that stops reading while 60 MB are sent to it"
 LOSS = "10,000 reliable messages on a bad line"
 UNRELIABLE = "Unreliable messages at 5 % loss for 20 s beside reliable ones on the same channel"
 KILLED = "SIGKILL of a client; SIGSTOP for 15 s"
 CYCLES = "2000 connects and disconnects"
+LEAVERS = "Strangers that join and leave at full speed and never close, against 4 places"
 DESCRIPTORS = "No descriptor left when clients connect"
 MISUSE = "Use after close, after collection, at exit, after fork, Ctrl-C at any moment"
 ROWS = (
-    RANDOM, STREAMS, FRAGMENTS, EARLY, FILTER, SPOOFED, CONNECTS, FUZZ, FUZZ_WIRE, BOMBS, SILENT, COMMANDS, FLOOD,
-    READER, LOSS, UNRELIABLE, KILLED, CYCLES, DESCRIPTORS, MISUSE,
+    RANDOM, STREAMS, FRAGMENTS, EARLY, FILTER, SPOOFED, CONNECTS, FUZZ, FUZZ_WIRE, BOMBS, SILENT, COMMANDS,
+    ACKNOWLEDGED, SMALL, FLOOD, READER, LOSS, UNRELIABLE, KILLED, CYCLES, LEAVERS, DESCRIPTORS, MISUSE,
 )  # fmt: skip
 
 

@@ -164,7 +164,8 @@ def after_fork(adapter: str) -> None:
                 gc.collect()
             elif action == "use":
                 for end in (client, server):
-                    end.update()
+                    with contextlib.suppress(RuntimeError):  # it is the parent's
+                        end.update()
                 use(connection)
                 use(there)
                 for end in (client, server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -49,9 +50,9 @@ class Player(net.Handler):
         print(self.connection.reason, flush=True)
 
 
-def serve() -> None:
+def serve(port: str = "0") -> None:
     """Echo until the first client leaves."""
-    with net.Server("127.0.0.1", handler=Echo) as server:
+    with net.Server("127.0.0.1", int(port), handler=Echo) as server:
         print(server.address[1], flush=True)
         while running() and not Echo.left:
             server.update(20)
@@ -96,6 +97,114 @@ def vanish(port: str) -> None:
     while running() and not player.got:
         client.update(20)
     os._exit(0)  # not even the sockets are closed by Python
+
+
+def open_client(port: str) -> tuple[net.Client, Any, Player]:
+    """Return a client that is connected."""
+    client = net.Client()
+    connection = client.connect("127.0.0.1", int(port))
+    player = Player()
+    connection.add_handler(player)
+    while running() and not connection.connected:
+        client.update(20)
+    return client, connection, player
+
+
+def leave(port: str, how: str, count: str = "100") -> None:
+    """Say some things, leave, and end; the handler would print if it were called."""
+    client, connection, player = open_client(port)
+    for number in range(int(count)):
+        connection.net_say(number, "x" * 1000)
+    if how == "disconnect":
+        connection.disconnect(reason="dinner")
+    elif how == "with":
+        with client:
+            pass
+    elif how == "close":
+        client.close(5000)
+    elif how == "error":
+        raise ZeroDivisionError
+    KEPT.extend([client, connection, player])  # Python collects it only when the program has ended
+
+
+KEPT: list[Any] = []
+
+
+def stop(terminable: str = "") -> None:
+    """Serve until a signal comes."""
+    if terminable:  # the line of doc/howto/dedicated_server.rst
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    server = net.Server("127.0.0.1", handler=Player)
+    print(server.address[1], flush=True)
+    while running():
+        server.update(20)
+
+
+def meet() -> None:
+    """Be server and client at once, and end."""
+    server = net.Server("127.0.0.1", handler=Echo)
+    client, connection = net.Client(), None
+    connection = client.connect(*server.address)
+    while running() and not (connection.connected and server.connections()):
+        client.update(1)
+        server.update(1)
+    connection.net_say(1, "hello")
+    KEPT.extend([server, client])
+
+
+def fork_a_client(port: str) -> None:
+    """Have children do everything to their copies; then say something, and leave."""
+    client, connection, player = open_client(port)
+    for number, action in enumerate(("close", "with", "disconnect", "collect", "exit")):
+        connection.net_say(number, action)
+        if not in_a_child(lambda: misuse(client, connection, action)):  # noqa: B023
+            client.update()
+    connection.disconnect(reason="that was all")
+    while running() and not player.left:
+        client.update(20)
+
+
+def fork_a_server() -> None:
+    """Serve as serve() does, and have a child do everything to its copy of the server for each message."""
+
+    class Forking(Echo):
+        def net_say(self, message: Any) -> None:
+            connection = self.connection
+            in_a_child(lambda: misuse(server, connection, message.text))
+            super().net_say(message)
+
+    server = net.Server("127.0.0.1", handler=Forking)
+    print(server.address[1], flush=True)
+    while running() and not Echo.left:
+        server.update(20)
+
+
+def misuse(end: Any, connection: Any, action: str) -> None:
+    assert not connection.connected and connection.net_say(99, "from a child") is False
+    if action == "close":
+        end.close(100)
+    elif action == "with":
+        with end:
+            pass
+    elif action == "disconnect":
+        connection.disconnect(-1, "from a child")
+    elif action == "collect":
+        end._adapter = None
+    told = ""
+    try:
+        end.update()
+    except RuntimeError as error:
+        told = str(error)
+    assert "made by a fork" in told, action
+
+
+def in_a_child(act: Any) -> None:
+    pid = os.fork()
+    if pid:
+        assert os.waitpid(pid, 0)[1] == 0
+        return
+    act()
+    sys.exit(0)  # what is registered with atexit runs
 
 
 if __name__ == "__main__":

@@ -195,6 +195,7 @@ class UdpRelay(_Relay):
     duplicate: float = 0.0
     reorder: float = 0.0  # held back for 30 ms, so that later ones overtake it (jitter reorders too)
     drop: Drop | None = None  # drop(datagram, to_server) -> True loses exactly this one; it is asked about every one
+    change: Callable[[bytes], bytes] | None = None  # what the server gets instead of a client's datagram
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -220,7 +221,7 @@ class UdpRelay(_Relay):
     def _pump(self) -> int:
         work = 0
         for datagram, client in _datagrams(self._socket):
-            self._take(self._flow(client), True, datagram)
+            self._take(self._flow(client), True, self.change(datagram) if self.change else datagram)
             work += 1
         for flow in self._flows.values():
             for datagram, source in _datagrams(flow.socket):

@@ -26,7 +26,8 @@ from abuse import (
     spent,
 )
 from children import FLOODS
-from test_enet_filter import PIECE, PING, fragment, reliable
+from relays import UdpRelay
+from test_enet_filter import PIECE, PING, acknowledge, fragment, reliable
 from test_hostile_basics import Raw
 from world import World
 
@@ -176,6 +177,92 @@ def test_commands_out_of_order(kind: str, figure: Note) -> None:
     took = f"90 %: {percentile(updates, 0.9):.1f} ms, longest: {max(updates):.1f} ms of processor time"
     figure(figures.COMMANDS, "enet", kind, took, "10 ms")
     assert percentile(updates, 0.9) <= 10 * slowness(references)
+
+
+@pytest.mark.parametrize("waiting", [500, 1900])
+def test_acknowledgements_of_nothing(waiting: int, figure: Note) -> None:
+    """ENet walks through what is in flight for each; the honest player is served meanwhile."""
+    pytest.importorskip("enet")
+    with World("enet") as world:
+        server = world.server()
+        player, bad = world.join(server), world.join(server)
+        world.pumps.remove(bad.client.update)
+        for number in range(waiting):
+            assert bad.there.net_echo(number)
+            bad.there.flush()
+        slot = bad.there._peer._slot
+        header = struct.pack(">HH", 0x8000 | server._adapter._host.peers[slot].incomingSessionID << 12 | slot, 1)
+        send, target = bad.client._adapter._host.socket.send, bad._peer._enet.address
+        updates, references = [], []
+        with settled():
+            for number in range(30):
+                for _ in range(256):
+                    send(target, header + acknowledge(60_000) * 32)
+                player.net_echo(number)
+                player.client.update()
+                updates.append(spent(server.update))
+                references.append(reference())
+        assert bad.there.connected and bad.there._peer.in_flight() >= waiting
+        world.until(lambda: len(server.made[0].messages) == 30)
+    took = f"90 %: {percentile(updates, 0.9):.1f} ms, longest: {max(updates):.1f} ms of processor time"
+    figure(figures.ACKNOWLEDGED, "enet", f"{waiting} packets in flight: update()", took, "10 ms")
+    assert percentile(updates, 0.9) <= 10 * slowness(references)
+
+
+@needs_proc
+def test_players_that_ask_for_small_datagrams(figure: Note) -> None:
+    """Ten minutes of an ordinary game at 60 Hz, as fast as it goes, with four such players who always come again."""
+    pytest.importorskip("enet")
+    with World("enet") as world:
+        factory = world.factory()
+        factory.register("state", ("data",), reliable=False)
+        server = world.server(conn_limit=8, message_factory=factory)
+        player = world.join(server, States())
+        with UdpRelay(server.address, change=asking_for(576)) as relay:
+            bad = [world.connect(relay.address, message_factory=factory) for _ in range(4)]
+            came, reasons, updates = 1, [], []
+            with settled(), Growth() as growth:
+                for frame in range(36_000):
+                    server.broadcast("state", "x" * 1100)
+                    updates.append(spent(server.update))
+                    player.client.update()
+                    if frame % 60:
+                        continue
+                    relay.pump()
+                    for there in bad:
+                        there.client.update()
+                    if all(there.reason for there in bad):
+                        reasons += [there.reason.code.name for there in bad]
+                        bad = [world.connect(relay.address, message_factory=factory) for _ in range(4)]
+                        came += 1
+        assert player.connected and server.connections() == [player.there]
+    took = f"99 %: {percentile(updates, 0.99):.1f} ms, longest: {max(updates):.1f} ms of processor time"
+    figure(figures.SMALL, "enet", f"update(), when they came {figures.times(came)}", took, "10 ms")
+    figure(figures.SMALL, "enet", "memory at its worst", megabytes(growth.peak), "below +5 MB")
+    assert set(reasons) <= {"UNREACHABLE"}
+    assert player.handler.count >= 0.98 * 36_000
+    assert growth.peak < 5 * MB
+    assert percentile(updates, 0.99) <= 10 * MOST_SLOW
+
+
+class States(net.Handler):
+    """Counts, and keeps nothing."""
+
+    count = 0
+
+    def net_state(self, message: Any) -> None:
+        self.count += 1
+
+
+def asking_for(mtu: int) -> Callable[[bytes], bytes]:
+    """Return what changes the size of datagrams that a client's CONNECT asks for."""
+
+    def change(datagram: bytes) -> bytes:
+        if len(datagram) != 52 or datagram[4] != 0x82:
+            return datagram
+        return datagram[:12] + struct.pack(">I", mtu) + datagram[16:]
+
+    return change
 
 
 class Counter(net.Handler):

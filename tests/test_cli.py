@@ -223,11 +223,11 @@ def test_hello_shows_the_messages(
         assert there.server.connections() == [], "nobody came in"
     assert code == _ping.ANSWERED
     assert "The server packs with json and has these messages, in this order:" in text
-    assert "  1 chat_msg(player, msg)\n  2 move(x, y)\n" in text
+    assert "  1 chat_msg(player, msg)\n  2 move(x, y) unreliable\n" in text
     assert "It is not full." in text
     # whoever looks at the server sees that nothing is wrong
     [told] = [record.message for record in caplog.records if LOCAL in record.message]
-    assert re.fullmatch(rf"told {re.escape(LOCAL)}:\d+ which messages there are \(ping --hello\)", told)
+    assert re.fullmatch(rf"told {re.escape(LOCAL)}:\d+ which messages there are \(ping\)", told)
 
 
 def test_hello_says_that_the_server_is_full(capsys: pytest.CaptureFixture[str], wire_name: str) -> None:
@@ -237,8 +237,65 @@ def test_hello_says_that_the_server_is_full(capsys: pytest.CaptureFixture[str], 
         assert "1 chat_msg(player, msg)" in text
         assert "Now it refuses everybody (SERVER_FULL): the server takes 1 client (conn_limit)." in text
         code, text = run(capsys, "ping", LOCAL, there.port, "--count", 1, *QUICK)
-        assert code == _ping.ANSWERED, "a PING is answered all the same"
-        assert "With --hello I also ask which messages it expects, and whether it is full." in text
+        assert code == _ping.REFUSING, "unasked, and though a PING is answered all the same"
+        assert "1 sent, 1 came back" in text and "It is full." in text
+        assert "chat_msg" not in text and "With --hello I show which messages it expects" in text
+
+
+def test_ping_with_a_file_compares_its_messages(
+    capsys: pytest.CaptureFixture[str], wire_name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "names.py").write_text("CHAT = 'chat_msg'\n")
+    right = "from pygnetic.message import MessageFactory as F\nimport names\nfactory = F('json')\n"
+    right += "factory.register(names.CHAT, 'player msg')\nfactory.register('move', 'x y', reliable=False)\n"
+    right += "if __name__ == '__main__': raise SystemExit('the game begins')\n"
+    (tmp_path / "mine.py").write_text(right)
+    (tmp_path / "other.py").write_text(right.replace("'x y'", "'x y z'"))
+    with Serving(wire_name) as there:
+        ping = ["ping", LOCAL, there.port, "--adapter", wire_name, "--count", 1, *QUICK, "--with"]
+        code, text = run(capsys, *ping, tmp_path / "mine.py")
+        assert code == _ping.ANSWERED
+        assert text.endswith("Your messages are the server's.\nIt is not full.\n")
+        code, text = run(capsys, *ping, tmp_path / "other.py")
+        assert code == _ping.REFUSING
+        differs = "message 2 differs: server: move(x, y) unreliable; client: move(x, y, z) unreliable; "
+        assert f"It would refuse your messages (SCHEMA_MISMATCH): {differs}" in text
+        assert text.endswith("It is not full.\n")
+        assert there.server.connections() == [], "nobody came in"
+    assert str(tmp_path) not in sys.path
+
+
+def test_ping_with_a_file_that_registers_by_the_default(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "messages.py"
+    path.write_text("import pygnetic as net\nnet.init(logging_lvl=None, s_module='json')\nnet.register('hi', 'x')\n")
+    with Serving("socket") as there:
+        code, text = run(capsys, "ping", LOCAL, there.port, "--count", 1, *QUICK, "--with", path)
+    assert code == _ping.REFUSING
+    assert "message 1 differs: server: chat_msg(player, msg); client: update_remoteobject(" in text
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (None, "cannot be read: "),
+        ("x = (", "cannot be read: '(' was never closed"),
+        ("import pygnetic as net\n\nnet.register('class')", "line 3: ValueError: register('class', ...)"),
+        ("import sys\nsys.exit('no display')", "line 2: SystemExit: no display"),
+        ("import no_such_thing", "line 1: ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("", "it registers no messages; name the file that registers the server's"),
+        ("from pygnetic.message import MessageFactory as F\na, b = F(), F()", "it has 2 MessageFactories of its own"),
+    ],
+)
+def test_ping_with_a_file_that_cannot_be_used(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, source: str | None, said: str
+) -> None:
+    path = tmp_path / "messages.py"
+    if source is not None:
+        path.write_text(source)
+    code, text = run(capsys, "ping", LOCAL, free_port(), "--with", path)
+    assert code == 2
+    last = text.splitlines()[-1]
+    assert str(path) in last and said in last and "Traceback" not in text
 
 
 def test_hello_to_another_version(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,13 +344,41 @@ def test_doctor_without_messagepack(capsys: pytest.CaptureFixture[str], monkeypa
     assert "both of us need s_module='json'" in text
 
 
+@pytest.mark.parametrize(
+    ("package", "name", "library"),
+    [("network", "enet", "enet"), ("serialization", "msgpack", "msgpack"), ("serialization", "msgspec", "msgspec")],
+)
+def test_doctor_when_a_library_does_not_load(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, package: str, name: str,
+    library: str,
+) -> None:  # fmt: skip
+    (tmp_path / f"{library}.py").write_text("raise ImportError('DLL load failed while importing _core')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, library, raising=False)
+    monkeypatch.delitem(sys.modules, f"pygnetic.{package}.{name}_adapter", raising=False)
+    code, text = run(capsys, "doctor", "--port", free_port())
+    assert code == _doctor.ILL
+    told = "there, but does not load: DLL load failed while importing _core"
+    assert re.search(rf"^  {name} +no     .*: {told}$", text, re.M)
+    assert f"Something is wrong: the {name} adapter does not load" in text
+
+
+def test_doctor_when_a_module_of_ours_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pygnetic.network.enet_adapter", None)
+    code, text = run(capsys, "doctor", "--port", free_port())
+    assert code == _doctor.ILL
+    assert re.search(r"^  enet +no     .*: pygnetic.network.enet_adapter, a part of pygnetic, is missing", text, re.M)
+
+
 def test_doctor_when_the_port_is_taken(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_doctor, "_ANSWER_TIME", 0.1)  # nobody there can answer
     with socket.create_server(("", 0)) as other:
         port = other.getsockname()[1]
         code, text = run(capsys, "doctor", "--port", port)
     assert code == _doctor.ILL
-    assert f"TCP  no     cannot listen on *:{port}: another program (or another copy of this one) uses it" in text
+    assert "TCP  no     a program uses the port and does not answer: a server that does not call update(), or" in text
     assert "Something is wrong: " in text and f"TCP port {port} cannot be used" in text
 
 
@@ -382,7 +467,20 @@ def test_doctor_when_another_program_has_the_port_of_ipv6(
         port = other.getsockname()[1]
         code, text = run(capsys, "doctor", "--port", port)
     assert code == _doctor.ILL
-    assert re.search(rf"^  TCP  no     cannot listen on .*:{port}: another program", text, re.M)
+    assert "  TCP  no     a program uses the port and does not answer: " in text
+
+
+def test_doctor_when_your_server_hangs(
+    capsys: pytest.CaptureFixture[str], wire_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_doctor, "_ANSWER_TIME", 0.1)  # nobody there can answer
+    monkeypatch.setattr(_doctor, "addresses", lambda: [LOCAL])
+    protocol = {"enet": "UDP", "socket": "TCP"}[wire_name]
+    with net.Server("", free_port(), message_factory=MessageFactory("json"), n_adapter=wire_name) as server:
+        code, text = run(capsys, "doctor", "--port", server.address[1])
+    assert code == _doctor.ILL
+    assert f"  {protocol}  no     a program uses the port and does not answer: a server that does not call up" in text
+    assert "another copy" not in text
 
 
 @pytest.mark.parametrize(
@@ -443,7 +541,7 @@ def test_demo_finds_the_arena() -> None:
 
 def test_demo_says_where_the_arena_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_demo, "find", lambda: None)
-    assert "pip install 'pygnetic>=2'" in main(["demo"])
+    assert "It is in the wheel, and in the folder examples/" in main(["demo"])
 
 
 def test_demo_without_pygame(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import figures
 import pytest
+from pages import DOC, page, table
 from test_floors import FLOORS, LIBRARIES
 from world import World
 
@@ -24,7 +25,6 @@ from pygnetic.limits import Limits
 from pygnetic.network import enet_filter
 
 ROOT = Path(__file__).parent.parent
-DOC = ROOT / "doc"
 # generated pages are elsewhere, but a reader may have built them in here
 PAGES = [path for path in sorted(DOC.rglob("*.rst")) if "build" not in path.relative_to(DOC).parts]
 
@@ -68,20 +68,6 @@ def code_blocks(text: str, language: str) -> Iterator[str]:
     """The contents of each ``code-block`` of a language."""
     for found in re.finditer(rf"^( *)\.\. code-block:: {language}\n((?:\1 +.*\n|\n)+)", text, re.MULTILINE):
         yield textwrap.dedent(found[2]).strip() + "\n"
-
-
-def table(text: str, first_heading: str) -> list[list[str]]:
-    """The cells of the list-table whose first heading is this, a row each, without the headings."""
-    for found in re.finditer(r"\.\. list-table::\n(?: +:.*\n)+\n((?: +.*\n|\n)+)", text):
-        rows = re.split(r"^ +\* -(?= |$)", found[1], flags=re.MULTILINE)[1:]
-        cells = [[" ".join(cell.split()) for cell in re.split(r"^ +-(?= |$)", row, flags=re.MULTILINE)] for row in rows]
-        if cells[0][0] == first_heading:
-            return cells[1:]
-    raise AssertionError(f"no table begins with {first_heading!r}")
-
-
-def page(name: str) -> str:
-    return (DOC / f"{name}.rst").read_text(encoding="utf-8")
 
 
 # -- what can run
@@ -180,7 +166,7 @@ def explained(text: str) -> Iterator[tuple[str, list[tuple[bytes, str]]]]:
 
 def test_the_bytes_are_explained_to_the_last() -> None:
     packets = list(explained(page("protocol")))
-    assert len(packets) == 12
+    assert len(packets) == 13
     assert len(packets) == page("protocol").count("code-block:: text") - 1  # one is a picture
     for printed, lines in packets:
         assert b"".join(piece for piece, _ in lines) == bytes.fromhex(printed)
@@ -293,18 +279,18 @@ def test_when_pygame_is_imported() -> None:
 
 def test_states() -> None:
     states = [row[0].partition(":")[0] for row in table(page("design"), "State")]
-    assert states == ["CONNECTING", "OPEN", "CLOSING", "CLOSED"]
-    assert [getattr(connection, state) for state in states] == [0, 1, 2, 3]
+    assert states == ["CONNECTING", "OPEN", "LEAVING", "CLOSING", "CLOSED"]
+    assert [getattr(connection, state) for state in states] == [0, 1, 2, 3, 4]
 
 
 def test_adapters() -> None:
     for module in (net.network, net.serialization):
         section = page("reference/adapters").partition(f"{module._shelf.kind.capitalize()} adapters\n----")[2]
         rows = table(section, "Name")
-        assert [row[0].strip("`") for row in rows] == list(module._shelf.installs)
+        assert [row[0].strip("`") for row in rows] == list(module._shelf.records)
         for row in rows:
             needs = row[-2]
-            package = module._shelf.installs[row[0].strip("`")]
+            package = module._shelf.records[row[0].strip("`")].install
             assert needs.endswith(f"``pip install {package}``") if package else needs == "nothing"
 
 
@@ -433,16 +419,6 @@ def test_the_examples_are_where_the_page_says() -> None:
 # -- the pages together
 
 
-def test_pip_is_asked_for_this_pygnetic() -> None:
-    """PyPI has a pygnetic 1.0 of 2012, which pip takes, and fails to build, if no version is asked for."""
-    texts = [ROOT / "README.rst", *PAGES, *DOC.rglob("Dockerfile"), *Path(net.__file__).parent.rglob("*.py")]
-    lines = [line for path in texts for line in path.read_text(encoding="utf-8").splitlines() if "pip install" in line]
-    asked = [line for line in lines if re.search(r"pip install[^`]*\bpygnetic\b(?!\[)", line)]
-    assert len(asked) >= 6
-    for line in asked:
-        assert re.search(r"pygnetic(>=2|-2\.\d\.\d-)", line), line
-
-
 def test_every_public_name_is_on_a_page() -> None:
     text = "".join(page(f"reference/{name}") for name in ("api", "adapters", "errors", "limits"))
     modules = (net, net.client, net.connection, net.event, net.handler, net.message, net.server, errors, limits)
@@ -452,7 +428,12 @@ def test_every_public_name_is_on_a_page() -> None:
 
 
 def test_every_example_is_on_a_page() -> None:
-    shown = set(re.findall(r"literalinclude:: \.\./examples/(\w+\.py)", page("examples") + page("games")))
+    """Whole, once: printed, or as a file to save."""
+    text = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    whole = re.findall(r"literalinclude:: [./]*/examples/(\w+\.py)\n(?!   :pyobject:)", text)
+    whole += re.findall(r":download:`examples/\w+\.py <[./]*/examples/(\w+\.py)>`", text)
+    shown = set(whole)
+    assert len(whole) == len(shown)
     assert shown == {path.name for path in (ROOT / "examples").glob("*.py")} - {"__init__.py"}
 
 
@@ -464,9 +445,13 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for name in map(name_of, PAGES):
         assert (tmp_path / f"{name}.html").exists()
+
+
+def test_code_scrolls_and_what_is_printed_wraps() -> None:
+    """A line of code that goes on in column 0 looks like a line of its own."""
     css = (DOC / "_static" / "wrap.css").read_text(encoding="utf-8")
-    for name in ("games", "examples", "security"):  # lines of 120 characters are broken, not scrolled
-        kinds = re.findall(r'class="(highlight-\w+) notranslate"', (tmp_path / f"{name}.html").read_text("utf-8"))
-        assert kinds
-        for kind in {*kinds} - {"highlight-sh"}:
-            assert f"div.{kind} pre" in css
+    assert re.findall(r"div\.highlight-(\w+) pre", css) == ["none"]
+    for path in PAGES:
+        code = re.findall(r"literalinclude:: (\S+)\n((?: +:.*\n)*)", path.read_text(encoding="utf-8"))
+        for name, options in code:
+            assert (":language: none" in options) == name.endswith(".txt"), f"{path}: {name}"

@@ -1,6 +1,8 @@
 """The corners of the ENet adapter that no honest network shows; the contract suite has the rest."""
 
-from collections.abc import Iterator
+import struct
+import sys
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -181,3 +183,65 @@ def test_unreliable_messages_go_on_when_enet_runs_out_of_numbers() -> None:
         world.until(lambda: server.made[0].count > before + 90)
         assert player.connected
         assert server._adapter._filter.dropped < 20
+
+
+def test_a_disconnect_that_enet_could_not_acknowledge_is_dropped() -> None:
+    with World("enet") as world:
+        server = world.server()
+        player = world.join(server)
+        adapter = player.client._adapter
+        (remote,) = [peer._enet for peer in adapter._peers if peer is not None]
+        untimed = struct.pack(">HBBHI", remote.outgoingSessionID << 12 | remote.outgoingPeerID, 0x84, 0xFF, 9, 0)
+        adapter._host.socket.send(remote.address, untimed)
+        world.until(lambda: server._adapter._filter.dropped)
+        player.net_echo("still here")
+        world.until(lambda: server.made[0].messages)
+
+
+class Interrupter:
+    """Press Ctrl-C before the line of Python with that number, in whatever file it is, counted over all calls."""
+
+    def __init__(self, line: int) -> None:
+        self.left = iter(range(line))
+        self.pressed = False
+
+    def __call__(self, action: Callable[[], Any]) -> Any:
+        before = sys.gettrace()
+        sys.settrace(self.trace)
+        try:
+            return action()
+        finally:
+            sys.settrace(before)
+
+    def trace(self, frame: Any, kind: str, argument: Any) -> Any:
+        if kind == "line" and next(self.left, None) is None:
+            sys.settrace(None)
+            self.pressed = True
+            raise KeyboardInterrupt
+        return self.trace
+
+
+def test_close_frees_the_port_while_a_traceback_lives() -> None:
+    kept = []  # what "except KeyboardInterrupt as error" or a debugger keeps: the frames, with their local variables
+    pressed = True
+    while pressed:
+        server = enet_adapter.Adapter(("127.0.0.1", 0), limits=DEFAULT)
+        client = enet_adapter.Adapter(limits=DEFAULT)
+        assert server.address is not None
+        peer = client.connect(*server.address)
+        interrupt = Interrupter(len(kept))
+        events: list[Any] = []
+        try:
+            while not any(kind == base.PACKET for kind, *_ in events):
+                client.poll()
+                peer.send(b"hello")
+                client.flush()
+                events = interrupt(lambda server=server: server.poll(1))
+        except KeyboardInterrupt as error:
+            kept.append(error)
+        pressed = interrupt.pressed
+        assert not pressed or not events, "it was swallowed"
+        server.close()
+        enet_adapter.Adapter(server.address, limits=DEFAULT).close()
+        client.close()
+    assert len(kept) > 100

@@ -16,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relays import UdpRelay, pump_until
 
+from pygnetic.network import enet_filter
 from pygnetic.network.enet_filter import DatagramFilter
 
 LIMIT = 65536
+UNRELIABLE = 1200
 MTU = 1400
 PIECE = MTU - 28
 SLOT, SESSION = 3, 1
@@ -46,14 +48,18 @@ class Bench:
             lambda address, data: self.sent.append((address, data)),
             listening=listening,
             packet_limit=LIMIT,
+            unreliable_limit=UNRELIABLE,
+            channels=CHANNELS,
             clock=self.clock,
         )
+        self.in_flight = 0
         self.here = SimpleNamespace(host="127.0.0.1", port=5000)
         self.elsewhere = SimpleNamespace(host="127.0.0.1", port=5001)
         self.filter.opened(
             SimpleNamespace(
                 incomingPeerID=SLOT, incomingSessionID=SESSION, mtu=mtu, channelCount=CHANNELS, address=self.here
-            )
+            ),
+            lambda: self.in_flight,
         )
 
     def delivered(self, channel: int, size: int) -> None:
@@ -65,6 +71,9 @@ class Bench:
         assert self.filter.dropped == before + swallowed
         assert self.filter.error is None
         return not swallowed
+
+    def passes_connect(self, data: bytes) -> bool:
+        return not self.filter.intercept(self.here, data)
 
     def passes_later(self, data: bytes) -> bool:
         """An update later, so that what came before it does not count any more."""
@@ -107,9 +116,13 @@ def fragment(
     return struct.pack(">BBHHHIIII", *fields) + bytes(size)
 
 
-def connect(cookie: int = 0, channels: int = 4, connect_id: int = 9) -> bytes:
-    command = struct.pack(">BBHHBB9I", 0x82, 0xFF, 1, 0, 255, 255, MTU, LIMIT, channels, 0, 0, 5000, 2, 2, connect_id)
+def connect(cookie: int = 0, channels: int = CHANNELS, connect_id: int = 9, mtu: int = MTU) -> bytes:
+    command = struct.pack(">BBHHBB9I", 0x82, 0xFF, 1, 0, 255, 255, mtu, LIMIT, channels, 0, 0, 5000, 2, 2, connect_id)
     return struct.pack(">HH", 0x8FFF, 1) + command + struct.pack(">I", cookie)
+
+
+def verify_connect(mtu: int = MTU, channels: int = CHANNELS) -> bytes:
+    return struct.pack(">BBHHBB9I", 0x83, 0xFF, 1, 0, 1, 1, mtu, LIMIT, channels, 0, 0, 5000, 2, 2, 9)
 
 
 PING = struct.pack(">BBH", 0x85, 0xFF, 2)
@@ -129,7 +142,7 @@ DISCONNECT = struct.pack(">BBHI", 0x84, 0xFF, 2, 0)
         PING,
         DISCONNECT,
         b"\x44" + DISCONNECT[1:],
-        b"\x83" + bytes(43),
+        verify_connect(),
         b"\x8a" + bytes(11),
         b"\x8b" + bytes(15),
         PING * 32,
@@ -141,8 +154,8 @@ DISCONNECT = struct.pack(">BBHI", 0x84, 0xFF, 2, 0)
 )
 def test_what_enet_writes_passes(commands: bytes) -> None:
     assert Bench().passes(HEADER + commands)
-    if commands[0] in (0x01, 0x07, 0x49):
-        # no reliable command, no time in the header
+    if commands in (acknowledge(), unreliable(1), unsequenced(1)):
+        # nothing to be acknowledged, no time in the header
         assert Bench().passes(struct.pack(">H", SESSION << 12 | SLOT) + commands)
 
 
@@ -196,6 +209,78 @@ def test_what_enet_writes_passes(commands: bytes) -> None:
 )
 def test_anything_else_is_dropped(commands: bytes) -> None:
     assert not Bench().passes(HEADER + commands)
+
+
+@pytest.mark.parametrize("mtu", [0, 576, 1200, UNRELIABLE + 27])
+def test_who_wants_datagrams_too_small_for_an_unreliable_packet_gets_no_connection(mtu: int) -> None:
+    client = Bench(listening=False)
+    assert client.passes(HEADER + verify_connect())
+    assert client.passes(HEADER + verify_connect(mtu=UNRELIABLE + 28))
+    assert not client.passes(HEADER + verify_connect(mtu=mtu))
+    server = Bench()
+    _, cookie = ask(client, server)
+    number = int.from_bytes(cookie[-4:], "big")
+    assert server.passes_connect(connect(number, mtu=UNRELIABLE + 28))
+    assert not server.passes_connect(connect(number, mtu=mtu))
+    assert server.filter.refused == 1
+
+
+@pytest.mark.parametrize("channels", [1, CHANNELS - 1, CHANNELS + 1])
+def test_who_has_other_channels_gets_no_connection(channels: int) -> None:
+    client, server = Bench(listening=False), Bench()
+    assert not client.passes(HEADER + verify_connect(channels=channels))
+    _, cookie = ask(client, server)
+    assert not server.passes_connect(connect(int.from_bytes(cookie[-4:], "big"), channels))
+
+
+def bogus(count: int = 32) -> bytes:
+    return HEADER + acknowledge(60_000) * count
+
+
+def test_acknowledgements_of_nothing_are_bounded_by_turns() -> None:
+    bench = Bench()
+    bench.in_flight = 2000
+    passed = sum(bench.passes(bogus()) for _ in range(256))
+    assert passed * 32 * bench.in_flight < 4 * enet_filter._MOST_STEPS
+    assert bench.passes(HEADER + acknowledge() + PING), "one at a time costs no more than a datagram"
+    assert bench.passes_later(bogus())
+
+
+def test_acknowledgements_of_what_is_in_flight_all_pass() -> None:
+    bench = Bench()
+    bench.in_flight = 2000
+    while bench.in_flight > 0:
+        assert bench.passes(HEADER + acknowledge() * 32)
+        bench.in_flight -= 32
+
+
+def test_few_packets_in_flight_cost_nothing_worth_counting() -> None:
+    bench = Bench()
+    bench.in_flight = 60
+    assert all(bench.passes(bogus()) for _ in range(256))
+
+
+def test_the_pieces_of_large_packets_are_freed_together() -> None:
+    bench = Bench()
+    bench.in_flight = 200
+    for _ in range(8):  # 64 KiB each, 47 pieces
+        assert bench.passes(HEADER + acknowledge() * 24)
+        assert bench.passes(HEADER + acknowledge() * 23)
+        bench.in_flight -= 1
+
+
+def test_who_is_somebody_else_cannot_use_up_what_a_peer_may_acknowledge() -> None:
+    bench = Bench()
+    bench.in_flight = 2000
+    for _ in range(256):
+        bench.passes(bogus(), bench.elsewhere)
+    assert bench.passes(bogus())
+@pytest.mark.parametrize("command", [reliable(), PING, DISCONNECT, b"\x83" + bytes(43), fragment()])
+def test_what_is_to_be_acknowledged_has_a_time(command: bytes) -> None:
+    untimed = struct.pack(">H", SESSION << 12 | SLOT)
+    assert not Bench().passes(untimed + command), "ENet would take it and never acknowledge it"
+    assert not Bench().passes(untimed + acknowledge() + command)
+    assert Bench().passes(untimed + acknowledge() + unreliable() + b"\x44" + DISCONNECT[1:])
 
 
 def test_compressed_datagrams_are_dropped() -> None:
@@ -270,6 +355,29 @@ def test_a_stranger_cannot_use_up_what_a_peer_may() -> None:
         assert not bench.passes(bytes([HEADER[0] ^ 0x10]) + HEADER[1:] + fragment(start))
     assert not bench.passes(HEADER + reliable(number=16000), bench.elsewhere)
     assert bench.passes(HEADER + fragment(2))
+
+
+@pytest.mark.parametrize("channel", range(0, CHANNELS, 2))
+def test_a_stranger_changes_no_figure_of_a_peer(channel: int) -> None:
+    bench = Bench()
+    honest = HEADER + reliable(number=2, channel=channel)
+    assert bench.passes(honest)
+    peer = bench.filter._open[SLOT]
+
+    def figures() -> Any:
+        names = [name for name in type(peer).__slots__ if name not in ("host", "port")]
+        return repr({name: getattr(peer, name) for name in names}), set(bench.filter._greedy)
+
+    before = figures()
+    for ahead in (2, 3, 4, 255, 256, 257, 16000, 40000, 65535):
+        for commands in (reliable(number=ahead, channel=channel), reliable(100, ahead, channel), fragment(ahead)):
+            bench.passes(HEADER + commands, bench.elsewhere)
+            bench.passes(bytes([HEADER[0] ^ 0x10]) + HEADER[1:] + commands)
+    for _ in range(300):
+        bench.passes(HEADER + unreliable() * 6, bench.elsewhere)
+    assert figures() == before
+    assert bench.passes(HEADER + reliable(number=3, channel=channel))
+    assert figures() != before
 
 
 def test_the_two_sizes_of_a_begun_packet_must_agree() -> None:
@@ -350,7 +458,7 @@ def test_all_together_are_bounded_too_but_each_gets_its_share() -> None:
     for slot in range(20, 60):
         address = SimpleNamespace(host="127.0.0.1", port=slot)
         peer = SimpleNamespace(incomingPeerID=slot, incomingSessionID=0, mtu=MTU, channelCount=2, address=address)
-        bench.filter.opened(peer)
+        bench.filter.opened(peer, lambda: 0)
         header = struct.pack(">HH", 0x8000 | slot, 1)
         passed = sum(bench.passes(header + reliable(4, 0), address) for _ in range(1000))
         assert passed > 300 if slot < 30 else 30 < passed < 40
@@ -414,7 +522,7 @@ def test_unreliable_packets_are_bounded_by_turns() -> None:
     other = SimpleNamespace(
         incomingPeerID=4, incomingSessionID=0, mtu=MTU, channelCount=CHANNELS, address=bench.elsewhere
     )
-    bench.filter.opened(other)
+    bench.filter.opened(other, lambda: 0)
     for many in (unreliable(4) * 32, unsequenced(4) * 32):
         assert sum(bench.passes(HEADER + many) for _ in range(100)) == 33
         assert bench.passes(HEADER + reliable()), "these would come again"
@@ -521,7 +629,7 @@ def test_a_cookie_lets_a_connect_in() -> None:
     assert server.sent == [], "a CONNECT is never answered"
 
 
-def test_one_host_cannot_take_the_last_slots_in_a_turn() -> None:
+def test_one_host_cannot_take_the_last_slots() -> None:
     bench = Bench()
 
     def admitted(host: str, port: int) -> bool:
@@ -532,14 +640,32 @@ def test_one_host_cannot_take_the_last_slots_in_a_turn() -> None:
         assert bench.filter.refused == refused + (not passes)
         return passes
 
-    assert all(admitted("10.0.0.1", port) for port in range(100)), "there is room"
-    bench.filter.turn()
-    bench.filter.free = 40
-    assert sum(admitted("10.0.0.1", port) for port in range(100)) == 24
+    bench.filter.free = 100
+    assert all(admitted("10.0.0.1", port) for port in range(60)), "there is room"
+    assert sum(admitted("10.0.0.1", port) for port in range(100)) == 8 + 4
     assert sum(admitted("10.0.0.2", port) for port in range(100)) == 4, "others are not kept out"
-    assert bench.filter.free == 12
-    bench.filter.turn()
-    assert admitted("10.0.0.1", 1)
+    assert bench.filter.free == 24
+    bench.clock.now += 1 / 60
+    assert sum(admitted("10.0.0.1", port) for port in range(200, 300)) == 4
+
+
+def test_one_port_does_not_keep_out_the_others_of_its_address() -> None:
+    bench = Bench()
+    bench.filter.free = 32
+    addresses = [SimpleNamespace(host="10.0.0.1", port=port) for port in (1, 2)]
+    crowd, honest = [(address, bench.filter._cookie(address, int(bench.clock() // 32))) for address in addresses]
+
+    def admitted(address: Any, cookie: int) -> bool:
+        return not bench.filter.intercept(address, connect(cookie))
+
+    assert admitted(*crowd)
+    for _ in range(20):
+        assert not any(admitted(*crowd) for _ in range(50))
+        bench.clock.now += 1 / 60
+    assert admitted(*honest)
+    assert not admitted(*honest)
+    bench.clock.now += 2
+    assert admitted(*honest), "ENet repeats its CONNECT"
 
 
 def test_a_cookie_outlives_enets_connect_and_not_much_more() -> None:
@@ -603,14 +729,16 @@ def test_a_client_takes_no_strangers_and_answers_none() -> None:
 
 def test_a_server_is_no_mirror() -> None:
     server, other = Bench(), Bench()
-    question = b"\x0f\xff\x00pygnetic-cookie?\x01" + bytes(12)
-    server.filter.intercept(server.here, question)
-    _, answer = server.sent.pop()
-    other.filter.intercept(server.here, answer)
-    assert (other.sent, other.filter.dropped) == ([], 0)
+    for text in (b"cookie?", b"active?"):
+        question = b"\x0f\xff\x00pygnetic-" + text + b"\x01" + bytes(12)
+        server.filter.intercept(server.here, question)
+        _, answer = server.sent.pop()
+        assert len(answer) == len(question)
+        other.filter.intercept(server.here, answer)
+        assert (other.sent, other.filter.dropped) == ([], 0)
     for bad in (question[:-1], question + b"\x00", b"\x8f" + question[1:], question.replace(b"?", b".")):
         other.filter.intercept(server.here, bad)
-    assert (other.sent, other.filter.challenged) == ([], 0)
+    assert (other.sent, other.filter.challenged, other.filter.told) == ([], 0, 0)
 
 
 def test_a_malformed_connect_is_dropped_whatever_its_cookie() -> None:
@@ -624,6 +752,114 @@ def test_a_malformed_connect_is_dropped_whatever_its_cookie() -> None:
         assert not server.passes(data, client.here)
 
 
+# whether a connection is still open, as bytes
+
+
+def remote_peer() -> Any:
+    """What the filter reads of a client's ENet peer."""
+    address = SimpleNamespace(host="127.0.0.1", port=10000)
+    return SimpleNamespace(
+        incomingPeerID=0, outgoingPeerID=SLOT, outgoingSessionID=SESSION, address=address, lastReceiveTime=77
+    )
+
+
+def silence(client: Bench, remote: Any) -> bytes:
+    """Let a client hear nothing for a second; return what it asks."""
+    assert not client.filter.is_closed(remote)
+    client.clock.now += 0.9
+    assert not client.filter.is_closed(remote) and client.sent == []
+    client.clock.now += 0.1
+    assert not client.filter.is_closed(remote)
+    ((address, question),) = client.sent
+    assert address is remote.address
+    client.sent.clear()
+    return question
+
+
+@pytest.fixture
+def client() -> Bench:
+    return Bench(listening=False)
+
+
+def test_a_server_that_was_restarted_says_that_a_connection_is_closed(client: Bench) -> None:
+    server = Bench()
+    server.filter.closed(SLOT)
+    remote = remote_peer()
+    question = silence(client, remote)
+    assert server.filter.intercept(client.here, question)
+    ((address, answer),) = server.sent
+    assert address is client.here and len(answer) == len(question)
+    assert client.filter.intercept(remote.address, answer)
+    assert client.filter.is_closed(remote)
+    assert client.sent == []
+    client.filter.closed(0)
+    assert not client.filter.is_closed(remote), "the slot has another connection"
+    assert (client.filter.dropped, server.filter.dropped, server.filter.told) == (0, 0, 1)
+
+
+def test_a_server_that_knows_a_connection_says_nothing(client: Bench) -> None:
+    server = Bench()
+    question = silence(client, remote_peer())
+    assert server.filter.intercept(server.here, question)
+    assert server.sent == []
+    for address, changed in (
+        (server.elsewhere, question),  # another address, session and slot
+        (server.here, question[:28] + bytes([question[28] ^ 0x10]) + question[29:]),
+        (server.here, question[:29] + bytes([SLOT + 1]) + question[30:]),
+    ):
+        assert server.filter.intercept(address, changed)
+        assert server.sent.pop()[0] is address
+    assert server.filter.dropped == 0
+
+
+def test_a_client_asks_again_until_it_hears_something(client: Bench) -> None:
+    remote = remote_peer()
+    question = silence(client, remote)
+    for _ in range(3):
+        client.clock.now += 0.25
+        assert not client.filter.is_closed(remote)
+    assert client.sent == [(remote.address, question)] * 3
+    remote.lastReceiveTime += 1000
+    client.filter.intercept(remote.address, question.replace(b"active?", b"closed!"))
+    assert not client.filter.is_closed(remote), "who is heard is there"
+    assert len(client.sent) == 3
+
+
+def test_a_connection_that_is_just_made_is_not_asked_for(client: Bench) -> None:
+    remote = remote_peer()
+    remote.lastReceiveTime = 0  # the server has not acknowledged anything, so it may still wait for our first datagram
+    for _ in range(10):
+        assert not client.filter.is_closed(remote)
+        client.clock.now += 1
+    assert client.sent == []
+
+
+def test_nobody_else_can_say_that_a_connection_is_closed(client: Bench) -> None:
+    remote = remote_peer()
+    answer = silence(client, remote).replace(b"active?", b"closed!")
+    elsewhere = SimpleNamespace(host=remote.address.host, port=10001)
+    forged = [(elsewhere, answer), (remote.address, answer[:-1])]
+    forged += [(remote.address, answer[:20] + os.urandom(8) + answer[28:]) for _ in range(100)]
+    for address, data in forged:
+        assert client.filter.intercept(address, data)
+        assert not client.filter.is_closed(remote)
+    assert client.filter.intercept(remote.address, answer)
+    assert client.filter.is_closed(remote)
+
+
+def test_answers_are_bounded(client: Bench) -> None:
+    server, question = Bench(), silence(client, remote_peer())
+    for _ in range(3):
+        for _ in range(3000):
+            assert server.filter.intercept(server.elsewhere, question)
+        assert len(server.sent) == 1000
+        server.sent.clear()
+        server.clock.now += 1
+    client.sent.clear()
+    assert not client.passes(question), "a client answers nobody"
+    assert client.sent == []
+
+
 # real hosts
 
 
@@ -633,7 +869,13 @@ class End:
     def __init__(self, enet: Any, listening: bool, slots: int = 32) -> None:
         self.enet = enet
         self.host = enet.Host(enet.Address(b"127.0.0.1", 0) if listening else None, slots, CHANNELS, 0, 0)
-        self.filter = DatagramFilter(self.host.socket.send, listening=listening, packet_limit=LIMIT)
+        self.filter = DatagramFilter(
+            self.host.socket.send,
+            listening=listening,
+            packet_limit=LIMIT,
+            unreliable_limit=UNRELIABLE,
+            channels=CHANNELS,
+        )
         self.host.intercept = self.filter.intercept
         self.peers: dict[int, Any] = {}
         self.got: list[tuple[int, int, bytes]] = []
@@ -660,7 +902,7 @@ class End:
         while event is not None and event.type != enet.EVENT_TYPE_NONE:
             slot = event.peer.incomingPeerID
             if event.type == enet.EVENT_TYPE_CONNECT:
-                self.filter.opened(event.peer)
+                self.filter.opened(event.peer, lambda: 0)
                 self.peers[slot] = event.peer
             elif event.type == enet.EVENT_TYPE_DISCONNECT:
                 self.filter.closed(slot)

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import runpy
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -196,6 +197,44 @@ def test_arena_with_a_server_of_its_own_and_one_who_joins(run: Callable[..., Pro
     assert server.end() == 0 or sys.platform == "win32"
 
 
+@pytest.mark.parametrize("server_only", [False, True], ids=["window", "server"])
+@pytest.mark.parametrize("demo", [False, True], ids=["arena.py", "demo"])
+def test_arena_says_how_friends_join(run: Callable[..., Program], server_only: bool, demo: bool) -> None:
+    """The command that it prints, run as it stands, joins."""
+    pytest.importorskip("pygame")
+    options = ["--port=0", "--bots=0", "--seconds=600", "--adapter=socket"] + ["--server-only"] * server_only
+    command = ["-m", "pygnetic", "demo"] if demo else ["arena.py"]
+    arena = run(*command, *options)
+    told = arena.wait_for(r"^Friends in your network join with: python (\S.*)$")[1]
+    own = r"(\d+\.\d+\.\d+\.\d+) --port (\d+) --adapter socket"
+    begin = "-m pygnetic demo" if demo else "examples/arena.py"
+    match = re.fullmatch(rf"{re.escape(begin)} --join {own}", told)
+    assert match and int(match[2]) > 0
+    arguments = f"--join {LOCAL} --port {match[2]} --adapter socket --seconds=1 --name=Guest"  # not over a network
+    guest = run(*command, *arguments.split())
+    assert guest.end() == 0
+    assert "Guest" in guest.output
+    assert "join with" not in guest.output
+
+
+def test_arena_says_how_to_join_where_only_one_address_is_heard(run: Callable[..., Program]) -> None:
+    arena = run("arena.py", "--server-only", f"--host={LOCAL}", f"--port={free_port()}", "--seconds=600")
+    told = arena.wait_for("join with: (.*)$")[0]
+    assert re.fullmatch(rf"join with: python examples/arena.py --join {LOCAL} --port \d+", told)
+    assert "Others join with" in arena.output
+
+
+def test_arena_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    own_address = runpy.run_path(str(EXAMPLES / "arena_processes.py"))["own_address"]
+
+    class NoNetwork(socket.socket):
+        def connect(self, address: Any) -> None:
+            raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(socket, "socket", NoNetwork)
+    assert own_address() == LOCAL
+
+
 def test_arena_when_nobody_answers(run: Callable[..., Program], wire_name: str) -> None:
     pytest.importorskip("pygame")
     options = f"--join={LOCAL} --port={free_port()} --bots=1 --seconds=1 --adapter={wire_name}"
@@ -205,7 +244,7 @@ def test_arena_when_nobody_answers(run: Callable[..., Program], wire_name: str) 
 
 
 def test_arena_without_pygame(run: Callable[..., Program], tmp_path: Path) -> None:
-    (tmp_path / "pygame.py").write_text("raise ImportError('hidden by a test')")
+    (tmp_path / "pygame.py").write_text("raise ModuleNotFoundError('hidden by a test', name='pygame')")
     options = f"--host={LOCAL} --port=0 --adapter=socket --seconds=1.5".split()
     server = run("arena.py", "--server-only", "--bots=1", *options, path=tmp_path)
     assert server.end() == 0

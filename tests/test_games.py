@@ -406,11 +406,44 @@ def test_pong_takes_wishes_and_no_more(sit_down: Callable[[str], Table]) -> None
     ada, blaise = table.join("Ada", bot=False), table.join("Blaise", bot=False)
     table.until(lambda: blaise.side == 1)
     before = table.server.paddles[1]
-    blaise.link.net_steer(1000)
+    blaise.link.net_steer(1, 1000)
     table.until(lambda: table.server.paddles[1] != before)
     assert table.server.paddles[1] - before <= table.game["SPEED"]
     ada.steer(-1)
     assert ada.mine < table.game["HEIGHT"] / 2, "our own paddle does not wait for the server"
+
+
+def test_nobody_is_faster_in_pong_by_sending_more(sit_down: Callable[[str], Table]) -> None:
+    table = sit_down("pong")
+    _, blaise = table.join("Ada", bot=False), table.join("Blaise", bot=False)
+    table.until(lambda: blaise.side == 1)
+    guest, before = table.server.sides[1], table.server.paddles[1]
+    for number in range(1, 61):
+        blaise.link.net_steer(number, 1)
+    table.clients[1].update()
+    pump_until(lambda: guest.number == 60, lambda: table.server.update() or True, timeout=30)
+    assert table.server.paddles[1] - before <= table.game["SPEED"] * table.game["BURST"]
+
+
+def test_the_own_paddle_in_pong_does_not_sway_when_answers_are_old(sit_down: Callable[[str], Table]) -> None:
+    table = sit_down("pong")
+    ada, _ = table.join("Ada", bot=False), table.join("Blaise", bot=False)
+    table.until(lambda: ada.side == 0)
+    server, client, start = table.server, table.clients[0], ada.mine
+    for _ in range(6):
+        ada.steer(1)
+    client.update()
+    pump_until(lambda: server.sides[0].number == 6, lambda: server.update() or True, timeout=30)
+    server.tick()
+    server.update()
+    for dy in (1, 1, 1, 1, 1, 1, 0):  # the key goes up before the answer to the first six is there
+        ada.steer(dy)
+    assert ada.mine == start + 12 * table.game["SPEED"]
+    pump_until(lambda: ada.paddles[0] == start + 6 * table.game["SPEED"], lambda: client.update() or True, timeout=30)
+    assert ada.mine == start + 12 * table.game["SPEED"]
+    table.until(lambda: ada.paddles[0] == ada.mine)
+    server.paddles[0] = 100  # the server is right
+    table.until(lambda: ada.mine == 100)
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -420,7 +453,7 @@ def test_nonsense_does_not_stop_a_server(
     table = sit_down(name)
     player = table.join("Ada", bot=False)
     factory = net.message.message_factory
-    nonsense: list[Any] = [[[]], {"a": 1}, None, -(2**63), 1e300, "\0\x1b[2J", "x" * 300, float("nan"), b"\xff"]
+    nonsense: list[Any] = [[[]], {"a": 1}, None, -(2**63), 1e300, "\0\x1b[2J", "x" * 250, float("nan"), b"\xff"]
     if factory.s_adapter.wire_name != "msgpack":
         nonsense = nonsense[:-2]
     for value in nonsense:
@@ -611,7 +644,7 @@ def test_every_window_says_that_there_is_no_connection(
 
 
 SENSIBLE: dict[str, dict[str, list[Any]]] = {  # what a server says
-    "pong": {"you": [0], "match": [["Ada", "Blaise"], [1, 2], ["Clara"], "hi"], "state": [1, 2, [3, 4]]},
+    "pong": {"you": [0], "match": [["Ada", "Blaise"], [1, 2], ["Clara"], "hi"], "state": [1, 2, [3, 4], [5, 6]]},
     "whiteboard": {
         "you": [1],
         "strokes": [[[1, 2, 3, [[4, 5]]]]],
@@ -890,7 +923,7 @@ def test_nobody_answers_and_the_port_is_taken(run: Run, wire_name: str) -> None:
 
 
 def test_servers_and_bots_need_no_pygame(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "pygame.py").write_text("raise ImportError('hidden by a test')")
+    (tmp_path / "pygame.py").write_text("raise ModuleNotFoundError('hidden by a test', name='pygame')")
     options = f"--host={LOCAL} --port=0 --adapter=socket --seconds=0.7".split()
     programs = [run(f"{name}.py", "--server-only", "--bots=2", *options, path=tmp_path) for name in SERVERS]
     programs += [run("lag_lab.py", "--bot", *options, path=tmp_path)]

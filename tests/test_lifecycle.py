@@ -381,6 +381,38 @@ def test_a_client_with_other_messages_is_told_the_difference(world: World) -> No
     assert server.made == [] and server.connections() == []
 
 
+@pytest.mark.parametrize(
+    ("here", "there", "told"),
+    [
+        ({"reliable": False, "channel": 1}, {}, "server: unreliable, channel 1; client: reliable; "),
+        ({}, {"channel": 2}, "server: reliable; client: reliable, channel 2; "),
+        ({"flags": 0}, {"flags": 2}, "server: unreliable; client: unreliable, unordered; "),
+    ],
+)  # fmt: skip
+def test_delivery_that_differs_is_told_before_on_connect(world: World, here: Any, there: Any, told: str) -> None:
+    factories = []
+    for delivery in (here, there):
+        factories.append(world.factory())
+        factories[-1].register("move", ("x",), **delivery)
+    server = world.server(message_factory=factories[0])
+    alice = world.connect(server, message_factory=factories[1])
+    world.until(lambda: alice.handler.ended)
+    assert alice.handler.calls == ["on_disconnect"] and not server.made
+    assert str(alice.reason) == (
+        f"SCHEMA_MISMATCH: message 2 move is delivered differently: {told}register it with the same reliable=, "
+        "ordered= and channel= on both sides"
+    )
+
+
+def test_one_delivery_spelled_in_two_ways_is_no_difference(world: World) -> None:
+    factories = [world.factory(), world.factory()]
+    factories[0].register("move", ("x",), flags=0, channel=3)
+    factories[1].register("move", ("x",), reliable=False, ordered=True, channel=3)
+    server = world.server(message_factory=factories[0])
+    alice = world.join(server, message_factory=factories[1])
+    assert alice.connected
+
+
 @pytest.mark.parametrize("limit", ["packet_size", "unsent"])
 def test_the_difference_is_told_within_the_limits(world: World, limit: str) -> None:
     many = {f"message_number_{number}": ("a_field", "another_field") for number in range(60)}
@@ -774,6 +806,25 @@ def test_a_silent_client_times_out(memory_world: World) -> None:
     world.pump()
     assert alice.handler.ended == 1
     assert alice.reason.code == DisconnectReason.TIMEOUT
+
+
+@pytest.mark.parametrize("step", [0.25, 0.3, 0.7, 1.0])
+@pytest.mark.parametrize("heard", [0.0, 0.4, 0.9])
+def test_a_timeout_comes_at_its_limit_and_tells_it(memory_world: World, step: float, heard: float) -> None:
+    """Not at the first PING after it, which is up to a second later."""
+    world = memory_world
+    server = world.server(limits=Limits(idle_time=10))
+    alice = world.join(server)
+    world.clock.now += heard
+    alice.net_echo("the last")
+    world.until(lambda: server.made[0].messages)
+    world.pump()  # what her client sends by itself is heard now, too
+    began = world.clock.now
+    while server.made[0].connection.connected:
+        assert world.clock.now < began + 10
+        world.clock.now = min(world.clock.now + step, began + 10.0001)
+        server.update()
+    assert server.made[0].connection.reason.text == "nothing was heard for 10 s (Limits.idle_time)"
 
 
 def test_a_silent_server_times_out(memory_world: World) -> None:

@@ -78,6 +78,18 @@ def test_the_limit_unreliable_size(world: World) -> None:
     world.until(lambda: server.made[0].messages)
 
 
+def test_the_limit_unreliable_size_at_an_adapter_that_cannot_carry_it(world: World) -> None:
+    limits = Limits(unreliable_size=1365)
+    if world.network != "enet":
+        assert world.server(limits=limits) and world.client(limits=limits)
+        return
+    assert world.server(limits=Limits(unreliable_size=1364)) and world.client(limits=Limits(unreliable_size=1364))
+    text = r"Limits\(unreliable_size=1365\): over UDP \(enet\) .* in one datagram, which holds 1364 bytes; .* reliable"
+    for make in (world.server, world.client):
+        with pytest.raises(ValueError, match=text):
+            make(limits=limits)
+
+
 def test_the_limit_unsent(world: World) -> None:
     server = world.server(limits=Limits(unsent=50_000))
     players = [world.join(server) for _ in range(2)]

@@ -222,6 +222,27 @@ def test_the_hash_is_of_a_description(factory: MessageFactory) -> None:
     assert factory.get_hash() == zlib.crc32(b"json\n1 move(x, y)\n2 stop()")
 
 
+@pytest.mark.parametrize(
+    ("delivery", "told"),
+    [
+        ({}, ""),
+        ({"reliable": True, "ordered": False, "channel": 0}, ""),
+        ({"flags": 1}, ""),
+        ({"channel": 1}, " reliable, channel 1"),
+        ({"reliable": False}, " unreliable"),
+        ({"flags": 0}, " unreliable"),
+        ({"reliable": False, "ordered": False}, " unreliable, unordered"),
+        ({"flags": 2, "channel": 31}, " unreliable, unordered, channel 31"),
+    ],
+)
+def test_delivery_is_described_where_it_is_not_the_usual(
+    factory: MessageFactory, delivery: dict[str, Any], told: str
+) -> None:
+    factory.register("move", ("x", "y"), **delivery)
+    assert factory.description() == f"json\n1 move(x, y){told}"
+    assert factory.get_hash() == zlib.crc32(f"json\n1 move(x, y){told}".encode())
+
+
 def test_the_hash_tells_every_difference() -> None:
     def hash_of(codec: Any, *messages: tuple[str, str]) -> int:
         factory = MessageFactory(codec)
@@ -269,6 +290,11 @@ print(factory.get_hash())
         ("json", "json\n1 a()", "message 1 differs: server: nothing; client: a(); register the same in the same order"),
         ("json\n1 a()", "json\n1 a()", "the registered messages differ"),
         ("json\n1 a()\n2 b()", "json\n1 b()\n2 a()", "the order of registration differs from message 1 on: "),
+        ("json\n1 a() unreliable", "json\n1 a()", "message 1 a is delivered differently: server: unreliable; client: "
+         "reliable; register it with the same reliable=, ordered= and channel= on both sides"),
+        ("json\n1 a(x)", "json\n1 a(x) reliable, channel 1", "message 1 a is delivered differently: server: reliable; "
+         "client: reliable, channel 1; "),
+        ("json\n1 a(x) unreliable", "json\n1 a(y)", "message 1 differs: server: a(x) unreliable; client: a(y); "),
     ],
 )
 def test_difference(server: str, client: str, text: str) -> None:
@@ -291,6 +317,7 @@ def test_however_much_a_server_says_the_clients_are_shown() -> None:
     for server, client, ours in [
         (f"json\n1 a({many})", f"json\n1 b({many})", "client: b(field_0, "),
         (f"json\n1 {name}()\n2 m{name}()", f"json\n1 m{name}()\n2 {name}()", "client: mnn"),
+        (f"json\n1 {name}(x) {name}", f"json\n1 {name}(x)", "client: reliable; register it with the same reliable="),
         ("j" * 16_000, "msgpack", "client: msgpack; give the same s_module to init() on both sides"),
     ]:
         text = difference(server, client)

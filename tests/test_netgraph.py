@@ -337,7 +337,7 @@ def test_without_pygame(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def hidden(name: str, *args: Any, **kwargs: Any) -> Any:
         if name == "pygame":
-            raise ImportError(name)
+            raise ModuleNotFoundError(name, name=name)
         return really(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", hidden)

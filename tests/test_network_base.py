@@ -246,7 +246,7 @@ def test_not_now_is_no_error(adapter: Any, number: int) -> None:
     assert peer.send(b"hello")
     adapter.flush()
     assert adapter._read(peer) is False
-    assert adapter.poll() == [] and peer.unsent == 9
+    assert adapter.poll() == [] and peer.unsent == 9 + 64
     peer._sock.script["send"] = 9
     adapter._write(peer)
     assert peer.unsent == 0
@@ -310,7 +310,7 @@ def test_what_did_not_go_out_at_once_goes_when_the_socket_takes_it(adapter: Any,
     peer._sock.script["send"] = 4
     monkeypatch.setattr(adapter._selector, "select", lambda timeout: [(SimpleNamespace(data=peer), 2)])
     adapter.poll()
-    assert peer.unsent == 5 and adapter._selector.registered[peer._sock] == 3
+    assert peer.unsent == 5 + 64 and adapter._selector.registered[peer._sock] == 3
     peer._sock.script["send"] = 5
     adapter.poll()
     assert peer.unsent == 0 and adapter._selector.registered[peer._sock] == 1

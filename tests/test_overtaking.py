@@ -223,18 +223,18 @@ def test_nonsense_before_welcome_is_nonsense_after_it(any_world: World) -> None:
     assert alice.reason.code == DisconnectReason.PROTOCOL_ERROR
 
 
-def test_bye_only_says_why_and_what_comes_after_it_is_still_dispatched(any_world: World) -> None:
+def test_what_comes_after_bye_on_its_own_channel_is_nobodys(any_world: World) -> None:
     world = any_world
     bye = _session.bye(_session.Reason(DisconnectReason.KICKED, "enough"))
-    script = Script(world, _session.welcome(), bye, b"[2,1]")
+    script = Script(world, _session.welcome(), b"[2,1]", bye, b"[2,2]")
     alice = world.connect(script.adapter.address, message_factory=factory())
-    world.until(lambda: alice.handler.messages)
-    script.lines.append(b"[2,2]")
-    world.until(lambda: len(alice.handler.messages) == 2)
-    assert alice.handler.ended == 0
+    world.until(lambda: alice.reason)
+    script.lines.append(b"[2,3]")
+    world.settle()
+    assert alice.handler.ended == 0 and not alice.connected
     script.peer.disconnect()
     world.until(lambda: alice.handler.ended)
-    assert alice.handler.calls == ["on_connect", (1,), (2,), "on_disconnect"]
+    assert alice.handler.calls == ["on_connect", (1,), "on_disconnect"]
     assert alice.reason == (DisconnectReason.KICKED, "enough")
 
 

@@ -85,12 +85,12 @@ def wait_until_somebody_listens(port: int) -> None:
     raise AssertionError("the server does not listen")
 
 
-def test_ten_lines_each() -> None:
+def test_eleven_lines_each() -> None:
     assert len(PROGRAMS) == 2
     for program in PROGRAMS:
         first, *lines = filter(None, program.splitlines())
         assert first == "import pygnetic as net"
-        assert len(lines) == 10
+        assert len(lines) == 11
 
 
 def test_the_programs_run_as_printed(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_programs_run_as_printed(tmp_path: Path) -> None:
         wait_until_somebody_listens(port)
         with Program(client, tmp_path, "client.py") as second:
             second.wait_for("Server says: Welcome! Who are you?")
-            first.wait_for("Tom says: It is me, Tom")
+            first.wait_for("Guest 1 says: It is me, Tom")
             for program in (first, second) if sys.platform != "win32" else ():
                 program.interrupt()
                 program.wait_for("KeyboardInterrupt")
@@ -138,6 +138,12 @@ def test_files_that_are_named_exist() -> None:
     assert len(names) >= 10
     for name in set(names) - own:
         assert (ROOT / name).exists() or (ROOT / "examples" / name).exists(), name
+
+
+def test_every_example_is_named() -> None:
+    section = README.partition("\nThe examples\n---")[2].partition("\n---")[0]
+    named = set(re.findall(r"``(\w+\.py)``", section))
+    assert named == {path.name for path in (ROOT / "examples").glob("*.py")} - {"__init__.py"}
 
 
 def test_options_of_the_arena_that_are_named_exist() -> None:

@@ -121,7 +121,7 @@ def test_network_is_65000_until_init_is_told_another() -> None:
 @pytest.mark.parametrize(
     "name",
     ["parent", "address", "connected", "data_sent", "data_received", "messages_sent", "messages_received",
-     "add_handler", "disconnect", "send", "reason", "rtt", "id", "unsent", "flush"],
+     "add_handler", "disconnect", "send", "reason", "rtt", "id", "unsent", "flush", "handlers", "message_factory"],
 )  # fmt: skip
 def test_attribute_of_a_connection(name: str) -> None:
     assert hasattr(net.connection.Connection, name)

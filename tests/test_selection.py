@@ -1,18 +1,22 @@
 """From the names of adapters to adapters: _adapters, network, serialization and init()."""
 
+import ast
 import builtins
 import gc
-import importlib
+import importlib.machinery
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 import pygnetic as net
-from pygnetic import network, serialization
+from pygnetic import netgraph, network, serialization
+from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
 from pygnetic.network import memory_adapter, socket_adapter
 from pygnetic.serialization import json_adapter
@@ -22,6 +26,7 @@ KINDS = pytest.mark.parametrize(
     [(network, "memory", memory_adapter), (serialization, "json", json_adapter)],
     ids=["network", "serialization"],
 )
+PACKAGES = Path(net.__file__).parent.parent
 LIBRARIES = [
     (network, "enet", "enet", "pyenet-vladfi"),
     (serialization, "msgpack", "msgpack", "msgpack"),
@@ -121,10 +126,83 @@ def test_present_library(package: Any, name: str, library: str, pip: str) -> Non
     assert package.get_adapter(name) is importlib.import_module(f"{package.__name__}.{name}_adapter")
 
 
-def test_an_import_error_of_an_adapter_that_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pygnetic.network.memory_adapter", None)
-    with pytest.raises(ImportError, match="memory_adapter"):
-        network.get_adapter("memory")
+ALL = [(package, name) for package in (network, serialization) for name in package._shelf.records]
+
+
+@pytest.mark.parametrize(("package", "name"), ALL)
+def test_a_module_of_ours_that_is_missing_is_not_called_not_installed(
+    monkeypatch: pytest.MonkeyPatch, package: Any, name: str
+) -> None:
+    """A bundle was made without it: no pip line helps."""
+    module = f"{package.__name__}.{name}_adapter"
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=rf"^no \w+ adapter is usable: .* {module}, .* is missing") as caught:
+        package.get_adapter(name)
+    assert "not installed" not in str(caught.value) and "pip install" not in str(caught.value)
+    assert f"--hidden-import {module}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("DLL load failed while importing {}: The specified module could not be found."),
+        OSError("libstdc++.so.6: version `GLIBCXX_3.4.29' not found"),
+        ModuleNotFoundError("No module named 'what_it_needs'", name="what_it_needs"),
+        SystemError("initialization of {} raised unreported exception"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize(("package", "name", "library", "pip"), LIBRARIES)
+def test_a_library_that_does_not_load_shows_its_own_error(
+    monkeypatch: pytest.MonkeyPatch, package: Any, name: str, library: str, pip: str, error: Exception, log: list[str]
+) -> None:
+    def load(*args: Any, **kwargs: Any) -> Any:
+        raise error
+
+    hide(monkeypatch, package, name, library)
+    monkeypatch.delitem(sys.modules, library)
+    monkeypatch.setattr(sys, "meta_path", [FakeFinder(library, load), *sys.meta_path])
+    with pytest.raises(ImportError) as caught:
+        package.get_adapter(name)
+    told = f"the {name} adapter's library is there, but does not load: {error}"
+    assert str(caught.value).endswith(told)
+    # two computers of which one took another adapter do not meet, so this is said without being asked
+    usable = "memory" if package is network else "json"
+    assert package.select_adapter([name, usable]).__name__.endswith(f"{usable}_adapter")
+    assert log == [f"WARNING {told}", f"INFO Using {usable}_adapter"]
+
+
+class FakeFinder:
+    """Finds one module, and runs a function instead of its code."""
+
+    def __init__(self, name: str, run: Any) -> None:
+        self.name, self.run = name, run
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        return importlib.machinery.ModuleSpec(name, self) if name == self.name else None
+
+    def create_module(self, spec: Any) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.run()
+
+
+@pytest.mark.parametrize(("package", "name"), ALL)
+def test_what_makes_bundles_sees_each_adapter(package: Any, name: str) -> None:
+    """PyInstaller, cx_Freeze and Nuitka read import statements; they see no name that is computed."""
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert f"{package.__name__}.{name}_adapter" in imported
+
+
+def test_an_adapter_that_is_not_used_is_not_imported() -> None:
+    program = (
+        "import sys, pygnetic; pygnetic.init(logging_lvl=None, n_module='socket', s_module='json'); "
+        "print(sorted(name for name in sys.modules if name.endswith('_adapter')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PACKAGES)
+    assert done.stdout == "['pygnetic.network.socket_adapter', 'pygnetic.serialization.json_adapter']\n", done.stderr
 
 
 # -- selecting
@@ -224,6 +302,32 @@ def test_an_instance_chooses_for_itself() -> None:
     assert network.selected_adapter is socket_adapter
 
 
+@pytest.mark.parametrize("end", [net.Client, net.Server])
+def test_a_subclass_chooses_for_all_of_its_objects(end: type[Any]) -> None:
+    net.init(logging_lvl=None, n_module="socket", s_module="json")
+
+    class Mine(end):  # type: ignore[misc]
+        n_adapter = "memory"
+        limits = Limits(unsent=1000)
+
+    class Own(Mine):
+        n_adapter = memory_adapter  # type: ignore[assignment]
+
+    with Mine() as one, Own() as two, Mine(n_adapter="socket", limits=Limits(unsent=3)) as three, end() as four:
+        assert isinstance(one._adapter, memory_adapter.Adapter) and isinstance(two._adapter, memory_adapter.Adapter)
+        assert one.limits.unsent == two.limits.unsent == 1000
+        assert isinstance(three._adapter, socket_adapter.Adapter) and three.limits.unsent == 3
+        assert isinstance(four._adapter, socket_adapter.Adapter) and four.limits == Limits()
+
+
+@pytest.mark.parametrize("end", [net.Client, net.Server])
+def test_what_a_subclass_chooses_is_checked(end: type[Any]) -> None:
+    with pytest.raises(ImportError, match="pigeon"):
+        type("Mine", (end,), {"n_adapter": "pigeon"})()
+    with pytest.raises(TypeError, match=r"limits is a pygnetic.limits.Limits"):
+        type("Mine", (end,), {"limits": {"unsent": 3}})(n_adapter="memory")
+
+
 # -- init()
 
 
@@ -262,30 +366,32 @@ def test_without_a_serialization_adapter_a_server_says_what_to_install(monkeypat
         MessageFactory("msgpack")
 
 
-def test_init_without_logging_leaves_logging_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging, "basicConfig", lambda **options: pytest.fail("it was configured"))
-    assert net.init(logging_lvl=None, n_module="memory", s_module="json")
-
-
-@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG, logging.WARNING])
-def test_init_sets_logging_up(monkeypatch: pytest.MonkeyPatch, level: int) -> None:
-    before = logging.root.level
-    monkeypatch.setattr(logging.root, "handlers", [])
-    try:
-        net.init(logging_lvl=level, n_module="memory", s_module="json")
-        [handler] = logging.root.handlers
-        assert logging.root.level == level
-        record = logging.LogRecord("pygnetic", logging.INFO, "", 1, "Using %s", ("enet_adapter",), None)
-        assert handler.format(record)[8:] == " INFO     Using enet_adapter"
-    finally:
-        logging.root.setLevel(before)
-
-
 def test_events_without_pygame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygame", None)
     with pytest.raises(ImportError, match=r"events need pygame: pip install pygame-ce \(or pygame\)"):
         net.init(events=True, logging_lvl=None)
     assert net.event.post is None
+
+
+@pytest.mark.parametrize("needs", ["init", "NetGraph"])
+@pytest.mark.parametrize(
+    "error",
+    [ImportError("DLL load failed while importing base"), ModuleNotFoundError("No module named 'x'", name="x")],
+    ids=["DLL", "module"],
+)
+def test_a_pygame_that_does_not_load_shows_its_own_error(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, needs: str
+) -> None:
+    def load() -> None:
+        raise error
+
+    monkeypatch.delitem(sys.modules, "pygame", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [FakeFinder("pygame", load), *sys.meta_path])
+    with pytest.raises(ImportError, match=f"^{error}$"):
+        if needs == "init":
+            net.init(events=True, logging_lvl=None)
+        else:
+            netgraph.NetGraph(None)
 
 
 def test_init_without_events_imports_no_pygame(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import importlib
 import itertools
 import math
 import struct
+import sys
 import tracemalloc
 from typing import Any
 
@@ -525,7 +526,9 @@ HEADERS = [b"\xdc\4\0", b"\xdd\0\0\4\0", b"\xde\4\0", b"\xdf\0\0\4\0", b"\x9f", 
 @pytest.mark.parametrize("size", [500, 8192, 65536])
 def test_nested_headers_take_little_memory(messagepack: Any, header: bytes, size: int) -> None:
     packet = header * (size // len(header))
-    assert peak(messagepack, packet) < 2_000_000
+    # From 3.14 on Python bounds a recursion in C by the stack it takes, and msgspec goes 20,000 deep, not 1000.
+    deep = messagepack.__name__.endswith("msgspec_adapter") and sys.version_info >= (3, 14)
+    assert peak(messagepack, packet) < (8_000_000 if deep else 2_000_000)
     stream = messagepack.unpacker()
     stream.feed(packet)
     with pytest.raises(DecodeError):

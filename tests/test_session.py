@@ -206,3 +206,39 @@ def test_a_stranger_s_text_cannot_command_a_terminal() -> None:
     assert _session.read_bye(packet).reason.text == " [2Jyou lost  "
     assert _session.printable("a\tb" * 200) == ("a b" * 200)[:400]
     assert _session.printable("abc", 2) == "ab"
+
+
+# -- a stranger's text on a terminal
+
+
+@pytest.mark.parametrize("mark", ["\u0301", "\u0489", "\u093e", "\ufe0f", "\U000e0100"], ids=ascii)
+@pytest.mark.parametrize("base", ["", "a", "\u200d"], ids=ascii)
+def test_marks_do_not_pile_up(base: str, mark: str) -> None:
+    assert _session.printable(base + 300 * mark) == base.replace("\u200d", " ") + 6 * mark
+    assert _session.printable((base + 300 * mark + "b") * 2, 1000).count(mark) == 12
+
+
+def test_no_script_needs_more_marks() -> None:
+    for text in (
+        "Zażółć gęślą jaźń", "e\u0301\u0323 o\u0302\u0301",
+        "नमस्ते दुनिया, क्षत्रिय", "ที่นี่ น้ำ", "مُحَمَّدٌ", "בְּרֵאשִׁ֖ית", "ကျွန်ုပ် လျှော့",
+        "བསྒྲུབས", "ស្ត្រី", "각하", "\u2764\ufe0f", "1\ufe0f\u20e3",
+    ):  # fmt: skip
+        assert _session.printable(text) == text
+
+
+def test_a_joiner_in_an_emoji_is_a_space() -> None:
+    assert _session.printable("\U0001f469\u200d\U0001f680\ufe0f") == "\U0001f469 \U0001f680\ufe0f"
+
+
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
+
+
+@pytest.mark.parametrize("character", TURNING + "\x1b\x9b\n\r\b\u2028", ids=ascii)
+def test_nothing_turns_a_line_around_or_moves_the_cursor(character: str) -> None:
+    assert _session.printable(f"a{character}b") == "a b"
+
+
+def test_a_reason_of_marks_is_cut_for_the_player() -> None:
+    packet = _session.bye(Reason(DisconnectReason.KICKED, "a" + 300 * "\u0301"))
+    assert _session.read_bye(packet).reason.text == "a" + 6 * "\u0301"

@@ -41,6 +41,10 @@ class Peer:
         elif self.state == NEW:
             self.abort()
 
+    def break_off(self, packet):  # it tells why, and would come before what waits if this adapter could do that
+        self.send(packet)
+        self.disconnect()
+
     def abort(self):
         self.end(never_opened(self.state != NEW))
 
@@ -164,6 +168,9 @@ class Adapter:
         if self.closed:
             return
         self.flush()
+        self.abandon()
+
+    def abandon(self):
         self.closed = True
         for peer in list(self.peers):
             peer.end(DisconnectReason.LOST)

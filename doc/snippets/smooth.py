@@ -1,13 +1,14 @@
-"""Moving things smoothly: 20 places a second come in, 60 pictures a second are drawn."""
+"""Smooth movement: 20 places a second come in, 60 pictures a second are drawn."""
 
 from collections import deque
 
 import pygnetic as net
 
-position = net.register('position', ('tick', 'x'), reliable=False)  # the newest counts, a lost one is no harm
+# the newest counts, a lost one is no harm
+position = net.register('position', ('tick', 'x'), reliable=False)
 
 EVERY = 1 / 20  # seconds between two places
-DELAY = 0.1  # seconds that we draw behind: two places, so that one may be late or lost
+DELAY = 0.1  # seconds that we draw behind: two places, so that one may be lost
 
 
 class Smooth:
@@ -15,7 +16,8 @@ class Smooth:
 
     def __init__(self):
         self.places = deque(maxlen=20)  # (time, x) by the sender's clock
-        self.offset = float('inf')  # from the sender's clock to ours: that of the fastest packet so far
+        # from the sender's clock to ours: that of the fastest packet so far
+        self.offset = float('inf')
 
     def add(self, now, tick, x):
         time = tick * EVERY
@@ -23,7 +25,7 @@ class Smooth:
         self.places.append((time, x))
 
     def at(self, now):
-        """Return x of a moment ago, between the two places that we know; None when nothing is known yet."""
+        """Return x of a moment ago, between two places; None when none is known."""
         if not self.places:
             return None
         then = now - self.offset - DELAY
@@ -47,7 +49,7 @@ class Ship(net.Handler):
         self.smooth.add(clock.now, message.tick, message.x)
 
 
-class Clock:  # a game takes time.monotonic(); here time passes as fast as the computer can
+class Clock:  # a game takes time.monotonic(); here time passes as we say
     now = 0.0
 
     def __call__(self):
@@ -65,4 +67,5 @@ with net.Server(clock=clock) as server, net.Client(clock=clock) as client:
         server.update()
         client.update()
         if frame >= 12 and frame % 2 == 0:
-            print(f'frame {frame}: the ship is at {100 * clock.now:5.1f}, drawn at {Ship.smooth.at(clock.now):5.1f}')
+            there, drawn = 100 * clock.now, Ship.smooth.at(clock.now)
+            print(f'frame {frame}: the ship is at {there:5.1f}, drawn at {drawn:5.1f}')

@@ -1,8 +1,9 @@
 """Choosing how bytes travel: over ENet (UDP), over TCP, or within one process."""
 
+from types import ModuleType
 from typing import Any
 
-from pygnetic._adapters import Selection, Shelf
+from pygnetic._adapters import Record, Selection, Shelf
 
 __all__ = ["get_adapter", "select_adapter", "selected_adapter"]
 
@@ -17,7 +18,31 @@ def adapter_class(adapter: Any) -> Any:
     return getattr(adapter, "Adapter", adapter)
 
 
-_shelf = Shelf(__name__, {"enet": "pyenet-vladfi", "socket": "", "memory": ""}, _is_adapter)
+# No adapter is imported before it is used, and each by a statement of its own: a bundle holds what stands in one.
+def _enet() -> ModuleType:
+    import pygnetic.network.enet_adapter as adapter
+
+    return adapter
+
+
+def _socket() -> ModuleType:
+    import pygnetic.network.socket_adapter as adapter
+
+    return adapter
+
+
+def _memory() -> ModuleType:
+    import pygnetic.network.memory_adapter as adapter
+
+    return adapter
+
+
+_RECORDS = {
+    "enet": Record(_enet, "UDP, the default", "enet", ("pyenet-vladfi", "pyenet")),
+    "socket": Record(_socket, "TCP"),
+    "memory": Record(_memory, "one process"),
+}
+_shelf = Shelf("network", _RECORDS, _is_adapter)
 _selection = Selection(_shelf, ("enet", "socket"))
 
 

@@ -6,14 +6,15 @@ One contract suite (``tests/test_contract.py``) runs over all of them; write you
 import errno
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
 
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
 
 __all__ = [
-    "CLOSED", "OPENED", "PACKET", "Adapter", "Event", "Peer", "check_host", "check_port", "listen_error",
+    "CLOSED", "OPENED", "PACKET", "Adapter", "Event", "Peer", "check_host", "check_port", "listen_error", "most_cost",
     "never_opened", "over_limit", "resolve", "written",
 ]  # fmt: skip
 
@@ -21,6 +22,9 @@ __all__ = [
 # a queue that is full to the brim it still tells why.
 _CONTROL = b"\xc1"
 _SPARE = 2048
+_MOST_COST = 1024
+
+K = TypeVar("K")
 
 OPENED = 0
 PACKET = 1
@@ -34,7 +38,7 @@ class Peer(Protocol):
     """One remote end, as an adapter sees it; a connection's ``conn_obj``."""
 
     address: tuple[str, int]
-    #: bytes accepted and not delivered yet
+    #: bytes accepted and not delivered yet, with what the adapter keeps for each packet besides (see :func:`most_cost`)
     unsent: int
     #: an iterator, another one for each packet: exhausted in the very step in which ``send`` takes the packet, and
     #: not before. It tells what became of a ``send`` that Ctrl-C has interrupted.
@@ -45,6 +49,9 @@ class Peer(Protocol):
 
     def disconnect(self) -> None:
         """Close; what was sent before still arrives. Harmless when repeated."""
+
+    def break_off(self, packet: bytes) -> None:
+        """Close, and have a packet arrive that tells why before what was sent; what has not left may be dropped."""
 
     def abort(self) -> None:
         """Close now; CLOSED comes in the next poll. Harmless when repeated."""
@@ -62,6 +69,8 @@ class Adapter(Protocol):
     address: tuple[str, int] | None
     #: what a player may read: "UDP (enet)"
     title: str
+    #: bytes of the largest unreliable packet, if there is a bound; None where ``packet_size`` is the only one
+    largest_unreliable: int | None
 
     def __init__(
         self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits, **options: Any
@@ -86,6 +95,12 @@ class Adapter(Protocol):
     def close(self) -> None:
         """Send what is queued and free the port; harmless when repeated. No events come after it."""
 
+    def abandon(self) -> None:
+        """Close the descriptors and send nothing: in a forked child, they are copies of what the parent goes on using.
+
+        What the system shares between the two, such as an epoll's registrations, stays as it is.
+        """
+
 
 def never_opened(opened: bool) -> DisconnectReason:
     """Return why a peer is gone when nobody said more."""
@@ -99,6 +114,11 @@ def over_limit(packet: bytes, unsent: int, limit: int) -> bool:
     :param limit: ``Limits.unsent``.
     """
     return unsent > limit + (_SPARE if packet[:1] == _CONTROL else 0)
+
+
+def most_cost(limit: int) -> int:
+    """Return how many bytes an adapter may count for a packet besides its own, with a limit on what is unsent."""
+    return max(_MOST_COST, limit // 1024)
 
 
 def written(address: tuple[str, int]) -> str:
@@ -115,6 +135,27 @@ def neighbourhood(host: str) -> str:
         return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])[:8].hex()
     except (OSError, ValueError):
         return host
+
+
+def eviction_candidates(sources: Mapping[K, tuple[str, object]], count: int) -> list[K]:
+    """Return who is to go when there are too many that nobody knows yet.
+
+    The next is always the oldest of the address and port that most are from, in the neighbourhood that most are from.
+    So somebody who connects over and over pushes out themselves, and not those who come from elsewhere or live behind
+    the same address.
+
+    :param sources: the (neighbourhood, address and port) of each that could go, the oldest first.
+    """
+    left = dict(sources)
+    candidates = []
+    for _ in range(min(count, len(left))):
+        crowds = Counter([crowd for crowd, _ in left.values()])
+        largest = max(crowds, key=crowds.__getitem__)  # of equals the first, which has the oldest
+        addresses = Counter([address for crowd, address in left.values() if crowd == largest])
+        source = largest, max(addresses, key=addresses.__getitem__)
+        candidates.append(next(key for key, value in left.items() if value == source))
+        del left[candidates[-1]]
+    return candidates
 
 
 def check_host(host: Any) -> None:

@@ -5,16 +5,16 @@ Both are the module ``enet``. What is peculiar here was learnt from experiments 
 
 import contextlib
 import errno
+import math
 import selectors
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, islice, repeat, starmap
 from typing import Any
 
-import enet
+import enet  # type: ignore[import-not-found, unused-ignore]
 
 from pygnetic.limits import Limits
 from pygnetic.network import base
@@ -46,12 +46,24 @@ _MOST_BUFFER = 4194304
 _LEAST_BUFFERED = 128
 # ENet's own timers (retransmission, pings) run only inside service(): never wait longer than this at once.
 _SLICE = 0.05
+# What pyenet and ENet keep for a packet besides its bytes (measured: 520 for one of 2 bytes), and how many packets of
+# one peer they may hold at most: for an acknowledgement ENet walks through all of them.
+_PACKET_COST = 520
+_MOST_HELD = 2048
 # So many packets that ENet has let go of may wait to be counted: counting takes as long for 20 of them as for one.
 _MANY_FREED = 64
+# The largest unreliable packet that ENet does not split: its datagrams have 1392 bytes (ENET_HOST_DEFAULT_MTU; 1400 up
+# to ENet 1.3.17), of which 28 are for the headers of a fragment. The pieces would be sent as reliable packets.
+_LARGEST_UNRELIABLE = 1364
+# What tells why a connection is broken off is sent so often at once: where one in ten is lost, one in a thousand times
+# none arrives.
+_COPIES = 3
 # Between two looks at the clock so many packets are taken.
 _EVENTS = 100
 # Needs no descriptor of its own, of which there may be none left when the first update() waits.
 _Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+# Seconds between two looks of a client at how long its servers have been silent.
+_LOOK = 0.25
 # service() reads so many datagrams and then stops (protocol.c, enet_protocol_receive_incoming_commands).
 _DATAGRAMS_A_CALL = 256
 
@@ -67,8 +79,8 @@ class Peer:
     """One ENet peer. The enet object never leaves this file: used after its Host is gone it crashes Python."""
 
     __slots__ = (
-        "_adapter", "_enet", "_freed", "_held", "_limit", "_opened", "_sending", "_slot", "_token", "address",
-        "taking",
+        "_adapter", "_cost", "_enet", "_farewell", "_freed", "_held", "_limit", "_opened", "_sending", "_slot",
+        "_token", "address", "taking",
     )  # fmt: skip
 
     def __init__(self, adapter: "Adapter", peer: Any, address: tuple[str, int], token: bytes = b"") -> None:
@@ -80,7 +92,9 @@ class Peer:
         self._opened = False
         self._sending = False
         self._limit = adapter.limits.unsent
-        self._held = 0  # bytes that ENet holds, and what it has let go of since
+        self._cost = max(_PACKET_COST, self._limit // _MOST_HELD)  # so the limit bounds how many packets there are, too
+        self._farewell = 0  # bytes that ENet held at disconnect()
+        self._held = 0  # bytes that ENet holds, with the costs, and what it has let go of since
         # The sizes of the packets that ENet has let go of. Their callbacks run inside ENet, where an exception (such as
         # Ctrl-C) would be lost: so they are this list's append(), which is no Python code, and cheaper.
         self._freed: list[int] = []
@@ -88,9 +102,13 @@ class Peer:
 
     @property
     def unsent(self) -> int:
-        """Bytes accepted and not acknowledged yet."""
+        """Bytes accepted and not acknowledged yet, and what ENet keeps for each packet."""
         self._settle()
         return self._held
+
+    def in_flight(self) -> int:
+        """Return how many reliable packets ENet holds for this peer, at most."""
+        return self.unsent // self._cost
 
     def _settle(self) -> None:
         # a Ctrl-C at the wrong moment makes it too small, and never too large; once all are counted it is right again
@@ -102,7 +120,7 @@ class Peer:
         if not self._sending:
             return False
         if reliable:
-            size = len(packet)
+            size = len(packet) + self._cost
             if self._held + size > self._limit or len(self._freed) > _MANY_FREED:
                 self._settle()
                 if base.over_limit(packet, self._held + size, self._limit):
@@ -113,7 +131,7 @@ class Peer:
         else:
             # leaves with the next flush or poll, whoever takes it: enough to count is only what waits for that
             adapter = self._adapter
-            adapter.loose += len(packet)
+            adapter.loose += len(packet) + _PACKET_COST
             if adapter.loose > adapter.limits.unsent:
                 adapter.flush()
             data = _Packet(packet, 0 if ordered else _UNSEQUENCED)
@@ -131,10 +149,21 @@ class Peer:
     def disconnect(self) -> None:
         """Close; what was sent before still arrives."""
         if self._sending:
+            self._farewell = self.unsent
             self._enet.disconnect_later()
             self._sending = False
         elif not self._opened:
             self.abort()
+
+    def break_off(self, packet: bytes) -> None:
+        """Close, and have a packet arrive that tells why before what was sent."""
+        if self._sending:
+            # ENet gives nothing back, and sends reliable packets in turn: only what is unsequenced overtakes them
+            for _ in range(_COPIES):
+                self.send(packet, reliable=False, ordered=False)
+                self._adapter.flush()  # a datagram for each
+            self.send(packet)
+        self.disconnect()
 
     def abort(self) -> None:
         """Close now."""
@@ -153,6 +182,7 @@ class Adapter:
 
     title = "UDP (enet)"
     other = "socket"  # the adapter that the server may be on, when nobody answers over this one
+    largest_unreliable = _LARGEST_UNRELIABLE
 
     def __init__(
         self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits
@@ -178,7 +208,7 @@ class Adapter:
             self._host = _listen(address, slots, limits.resolve_time)
             bound = self._host.address  # a number: names are no addresses; ENet writes * for all
             self.address = (bound.host.replace("*", "0.0.0.0"), bound.port)
-        self.loose = 0  # bytes of unreliable packets since the last flush or poll
+        self.loose = 0  # bytes of unreliable packets, with their costs, since the last flush or poll
         self._behind = False  # ENet has packets that the last poll had no time for
         self._received = 0  # datagrams, as the host counts them
         self._fileno = self._host.socket.fileno()
@@ -187,12 +217,15 @@ class Adapter:
             self._host.socket.send,
             listening=address is not None,
             packet_limit=limits.packet_size,
+            unreliable_limit=limits.unreliable_size,
+            channels=_CHANNELS,
             clock=self.clock,
         )
         self._free = self._filter.free = slots  # as they were counted last
         self._host.intercept = self._filter.intercept
         self._half_open: dict[int, int] = {}  # the numbers of the CONNECTs that are not completed, by slot
         self._asking: dict[bytes, tuple[Peer, Any]] = {}  # who waits for a cookie, and its enet.Address
+        self._next_look = 0.0 if address is None else math.inf
         self._selector: selectors.BaseSelector | None = None
 
     def connect(self, host: str, port: int) -> Peer:
@@ -253,9 +286,11 @@ class Adapter:
 
     def _drain(self) -> None:
         """Send and receive until the socket is empty, for at most the time of a poll."""
-        host = self._host
-        service, raw = host.service, self._raw
-        end = self.clock() + self.limits.io_time / 1000
+        # No local variable of a frame holds the host or a method of it: an exception that somebody keeps would keep it
+        # through its traceback, and with it the port, after close().
+        raw = self._raw
+        now = self.clock()
+        end = now + self.limits.io_time / 1000
         self.loose = 0
         self._filter.turn()
         if raw:
@@ -266,16 +301,19 @@ class Adapter:
             self._behind = not self._take_all(end)
             if self._behind:
                 return
+        if now >= self._next_look:
+            self._look(now)
         while True:
             try:
-                raw.extend(map(service, (0,)))  # taken from ENet and kept in one step
+                raw.extend(map(self._host.service, (0,)))  # taken from ENet and kept in one step
             except OSError:  # once for each bad datagram (too long, or from port 0): behind it are good ones
                 if self.clock() > end:
                     return
                 continue
             except SystemError as error:
                 # a signal (Ctrl-C) came while pyenet's own Python code, inside ENet, was about to ask our filter
-                raise (error.__cause__ or error) from None
+                # (and the frames of that code have the host)
+                raise (error.__cause__ or error).with_traceback(None) from None
             kind = raw[-1].type
             self._sort()  # before connecting: the slot of who is gone is free already, and could be taken anew
             if self._asking:
@@ -288,7 +326,7 @@ class Adapter:
                 return
             # a connection makes service() return before the socket is empty; nothing and data only when it is, or
             # after so many datagrams
-            received = host.totalReceivedPackets
+            received = self._host.totalReceivedPackets
             emptied = (received - self._received) & 0xFFFFFFFF < _DATAGRAMS_A_CALL
             self._received = received
             if emptied and kind in (_NOTHING, _RECEIVE):
@@ -296,10 +334,19 @@ class Adapter:
             if self.clock() > end:
                 return
 
+    def _look(self, now: float) -> None:
+        """Drop the connections that their servers do not know any more."""
+        self._next_look = now + _LOOK
+        for peer in self._peers:
+            if peer is not None and peer._opened and self._filter.is_closed(peer._enet):
+                remote = peer._enet
+                self.drop(peer)
+                remote.reset()
+
     def _make_room(self) -> None:
         """Forget some that began to connect and have not completed it, if few slots are free.
 
-        These are the oldest of the host that has most of them, so that nobody else is kept out.
+        These are of the host that has most of them, so that nobody else is kept out.
         """
         peers = self._host.peers  # made anew for each who asks
         states = [peer.state for peer in peers]
@@ -307,15 +354,14 @@ class Adapter:
         # the oldest first: those that were seen before, then the new ones
         waiting = {slot: number for slot, number in self._half_open.items() if numbers.get(slot) == number}
         waiting.update(numbers)
-        hosts = {slot: peers[slot].address.host for slot in waiting} if waiting else {}
         free = states.count(_UNUSED)
-        for _ in range(min(len(waiting), _FREE - free)):
-            crowds = Counter(hosts.values())
-            crowd = max(crowds, key=crowds.__getitem__)
-            slot = next(slot for slot in waiting if hosts[slot] == crowd)
-            peers[slot].reset()
-            del waiting[slot], hosts[slot]
-            free += 1
+        if waiting and free < _FREE:
+            remotes = {slot: peers[slot].address for slot in waiting}
+            sources = {slot: (remote.host, remote.port) for slot, remote in remotes.items()}
+            for slot in base.eviction_candidates(sources, _FREE - free):
+                peers[slot].reset()
+                del waiting[slot]
+                free += 1
         self._half_open = waiting
         self._free = self._filter.free = free
 
@@ -324,9 +370,9 @@ class Adapter:
 
         256 datagrams can have 8192 packets. ENet hands them over in turn by peer.
         """
-        raw, check_events = self._raw, self._host.check_events
+        raw = self._raw
         while True:
-            raw.extend(islice(iter(check_events, None), _EVENTS))
+            raw.extend(islice(iter(self._host.check_events, None), _EVENTS))
             count = len(raw)
             self._sort()
             if count < _EVENTS:
@@ -390,12 +436,20 @@ class Adapter:
                 self._events.append(happened)
         elif kind == _CONNECT:
             slot = event.peer.incomingPeerID
-            self._filter.opened(event.peer)
+            # Measured, ENet would throw away unreliable packets for seconds whenever the round trip gets longer, as it
+            # does when a game draws fewer frames. (Not before: both ends compare it when they connect.)
+            event.peer.packetThrottleDeceleration = 0
+            if self._noted[0] is not event:
+                stale = self._peers[slot]
+                if stale is not None and stale._opened:  # Ctrl-C came into its abort(), and ENet has forgotten it
+                    self.drop(stale)
+                self._noted = (event,)
             peer = self._peers[slot]
             if peer is None:
                 address = event.peer.address
                 peer = Peer(self, event.peer, (address.host, address.port))
                 self._peers[slot] = peer
+            self._filter.opened(event.peer, peer.in_flight)
             peer._opened = peer._sending = True
             self._events.append((OPENED, peer, b"", None))
         elif kind and (peer := self._peers[event.peer.incomingPeerID]) is not None:
@@ -416,8 +470,15 @@ class Adapter:
             if peer is not None and peer._enet is not None:
                 # ENet, told to disconnect, throws away what it received and has not handed over: not while the other
                 # end may be reading our last packets
-                if not peer.unsent:
+                # since disconnect(), it does read, and lacks what is lost by now: better it knows
+                if not peer.unsent or peer.unsent < peer._farewell:
                     peer._enet.disconnect_now()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the socket and send nothing."""
+        for peer in self._peers:
+            if peer is not None:
                 peer._enet = None
                 peer._sending = False
         for peer, _ in self._asking.values():
@@ -425,8 +486,8 @@ class Adapter:
         self._asking = {}
         self._peers = []
         self._events = []
-        self._raw = []  # they must not outlive the host
-        self._made = []
+        self._raw.clear()  # they must not outlive the host, and a traceback may keep the list
+        self._made.clear()
         self._noted = (None,)
         if self._selector is not None:
             self._selector.close()

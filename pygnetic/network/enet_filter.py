@@ -8,10 +8,16 @@ address. This filter works on bytes alone and is hung in with ``host.intercept =
   ahead, unreliable ones that wait for a reliable one. The adapter tells what was delivered (``received``), so this
   filter knows whose turn it is, and how much an honest sender can be ahead.
 * **The turn.** Of one peer's unreliable packets only so many get through between two updates, and of what comes out of
-  order only so much as ENet can sort into its lists, which it walks through for each, in about a millisecond.
+  order, or acknowledges what was never sent, only so much as ENet can look up in its lists, which it walks through for
+  each, in about a millisecond.
+* **The datagram.** A peer that wants datagrams too small for an unreliable packet gets no connection: ENet would split
+  the packet and send the pieces as reliable ones.
 * **The cookie.** An address that nobody has answered from yet gets no slot. A client asks for a cookie, the server
   answers with a keyed hash of the address the question came from and keeps nothing; the client shows that cookie in
   the ``data`` of ENet's CONNECT. The answer is as long as the question, so a server amplifies nothing.
+* **The second question.** A client that has heard nothing for a second asks whether its connection is still open. A
+  server that was restarted, or has given it up, says no; otherwise it says nothing. The answer brings back 8 random
+  bytes, so nobody can forge it who does not see the traffic.
 
 What is dropped is only counted: whoever sent it may have forged the address, so no connection is closed for it. Even
 an honest command would only be late by one retransmission. User channels are pairs of ENet channels: reliable
@@ -39,6 +45,9 @@ _FIRST_COMMANDS = 4
 _ACKNOWLEDGE, _RELIABLE, _UNRELIABLE, _FRAGMENT, _UNSEQUENCED = 0x01, 0x86, 0x07, 0x88, 0x49
 # VERIFY_CONNECT, DISCONNECT (to be answered; not), PING, BANDWIDTH_LIMIT, THROTTLE_CONFIGURE and their sizes
 _OTHERS = {0x83: 44, 0x84: 8, 0x44: 8, 0x85: 4, 0x8A: 12, 0x8B: 16}
+# Those of them that are not to be acknowledged. ENet writes the others only into a datagram with a time; in one
+# without, it would take the first, never acknowledge it, and not read on: DISCONNECT left a slot stuck for 10 s.
+_UNTIMED = {0x44: 8}
 # channel, start sequence number, length, fragment count and number, total length, offset
 _FRAGMENT_FIELDS = struct.Struct(">xB2xHHIIII")
 _FRAGMENT_SIZE = 24
@@ -46,6 +55,10 @@ _FRAGMENT_SIZE = 24
 _OVERHEAD = 4 + _FRAGMENT_SIZE
 # ENET_PROTOCOL_MINIMUM_MTU
 _LEAST_MTU = 576
+# Where VERIFY_CONNECT has the MTU and the number of channels, from its first byte. CONNECT has the same fields behind
+# the four bytes of a datagram's header.
+_VERIFY_CONNECT = 0x83
+_CONNECTING_FIELDS = struct.Struct(">8xI4xI")
 # What ENet may hold for a peer until its turn comes, in packets of the largest size; but room for so many bytes at
 # least, since one call of service() reads 350 kB before the adapter hears of any. ENet has 64 KiB of a peer in flight
 # (ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE), 47 full fragments, so an honest receiver lacks at most 47 of them, of at most as
@@ -58,7 +71,7 @@ _MOST_BEGUN = 2048
 # ones _MOST_AHEAD take no more.
 _SMALL = 64
 _COMMAND_COST = 200
-# Reliable commands that may come so early on each channel without further look: ENet makes about 200 bytes of each.
+# Reliable commands that may come so early on a channel, whatever waits on others: ENet makes about 200 bytes of each.
 _NEAR = 256
 # Reliable commands that may come before their turn, on all channels. 64 KiB in flight are 16384 packets of 4 bytes,
 # and 8192 can be read (256 datagrams of 32) before the adapter hears of any.
@@ -77,20 +90,36 @@ _COMMAND_STEPS = 250
 _MOST_STEPS = 100_000
 _ALL_STEPS = 1_000_000
 _FAIR_STEPS = 8_000
+# For each acknowledgement ENet walks through the packets in flight until it finds the one that is meant: the first,
+# when an honest peer sends it. Datagrams with few acknowledgements do not count, nor does anything while few packets
+# are in flight: 8192 acknowledgements of nothing then take ENet 3 ms.
+_FEW_ACKNOWLEDGED = 2
+_FEW_IN_FLIGHT = 64
 
 # What ENet ignores when no filter stands before it: peer id "none", then command 0. Then who we are, "?" or "!", and
 # the version of this exchange; then a nonce (8 bytes) and a cookie (4 bytes, 0 in a question).
 _QUESTION = b"\x0f\xff\x00pygnetic-cookie?\x01"
 _ANSWER = b"\x0f\xff\x00pygnetic-cookie!\x01"
 _COOKIE_SIZE = len(_QUESTION) + 8 + 4
+# The same for a connection: a nonce (8 bytes), the server's session and slot as in ENet's header (2), and 2 zeros.
+_IS_OPEN = b"\x0f\xff\x00pygnetic-active?\x01"
+_IS_CLOSED = b"\x0f\xff\x00pygnetic-closed!\x01"
+# Seconds of silence before a client asks. ENet pings every half second, and each ping is acknowledged.
+_SILENCE = 1.0
+# Answers a second. More are asked for by as many clients as there can be, or by somebody with forged addresses.
+_MOST_ANSWERS = 1000
 # The one CONNECT that ENet writes: peer id "none" with a time, then nothing but the command, on channel 255 as first.
 _CONNECT_SIZE = 52
 _CONNECT_START = b"\x8f\xff"
 _CONNECT_COMMAND = b"\x82\xff\x00\x01"
-# When no more slots are free, only so many CONNECTs of one host may come in a turn: ENet drops whoever finds none, and
-# the adapter makes room before the next turn.
-_LAST_SLOTS = 16
+# When no more slots are free, the adapter makes room before the next turn, so each CONNECT pushes out another. Then
+# only so many of one host are admitted in 1/60 s: if 64 wait, each has a quarter of a second to be completed. And only
+# one of one address and port in 2 s, or whoever has one cookie would keep out all others behind the same address. ENet
+# repeats a CONNECT 0.5, 1.5 and 3.5 s after the first.
+_LAST_SLOTS = 32
 _CONNECTS_OF_A_HOST = 4
+_HOST_PERIOD = 1 / 60
+_SOURCE_PERIOD = 2.0
 # A cookie is good in its period and the next, so 32 to 64 s: longer than ENet repeats one CONNECT (30 s).
 _PERIOD = 32.0
 # Seconds between two questions of one connect(): above most round trips, and 20 of them before it gives up.
@@ -101,11 +130,14 @@ class _Open:
     """What is known of one open connection."""
 
     __slots__ = (
-        "begun", "distance", "early", "held", "host", "piece", "port", "queued", "reached", "session", "steps",
-        "unreliable",
+        "acknowledged", "before", "begun", "distance", "early", "held", "host", "in_flight", "piece", "port", "queued",
+        "reached", "session", "steps", "unreliable",
     )  # fmt: skip
 
-    def __init__(self, peer: Any) -> None:
+    def __init__(self, peer: Any, in_flight: Callable[[], int]) -> None:
+        self.in_flight = in_flight
+        self.acknowledged = 0  # acknowledgements in the last datagram that had more than a few
+        self.before = 0  # packets in flight before it
         self.host: Any = peer.address.host
         self.port: int = peer.address.port
         self.session: int = peer.incomingSessionID
@@ -132,6 +164,21 @@ class _Request:
         self.due = due
 
 
+class _Watch:
+    """How long a client has heard nothing in one connection, and what its server said to that."""
+
+    __slots__ = ("address", "closed", "heard", "nonce", "question", "since")
+
+    def __init__(self, peer: Any) -> None:
+        self.address = peer.address
+        self.nonce = os.urandom(8)
+        number = peer.outgoingSessionID << 12 | peer.outgoingPeerID
+        self.question = _IS_OPEN + self.nonce + number.to_bytes(2, "big") + bytes(2)
+        self.heard = 0  # ENet's time of the last acknowledgement
+        self.since = 0.0  # and our own time, at which that was seen
+        self.closed = False
+
+
 class DatagramFilter:
     """Decide about each datagram before ENet reads it; one per ENet host, for servers and clients.
 
@@ -139,6 +186,8 @@ class DatagramFilter:
         so the filter must not outlive the host.
     :param listening: whether strangers may connect to this host.
     :param packet_limit: bytes of the largest packet that is received.
+    :param unreliable_limit: bytes of the largest unreliable packet that is sent; a datagram must hold it.
+    :param channels: how many channels of ENet both ends must have.
     :param clock: seconds, monotonic.
 
     Addresses are what ENet's binding hands out: ``host`` and ``port`` are all that is used of them.
@@ -150,11 +199,16 @@ class DatagramFilter:
         *,
         listening: bool,
         packet_limit: int,
+        unreliable_limit: int,
+        channels: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.dropped = 0  #: datagrams that ENet would not have written
         self.challenged = 0  #: questions for a cookie that were answered
-        self.refused = 0  #: CONNECTs without a good cookie, or too many of one host when slots are short
+        #: CONNECTs without a good cookie, with too small datagrams, with other channels, or too many of one host when
+        #: slots are short
+        self.refused = 0
+        self.told = 0  #: questions for a connection that were answered: it is closed
         #: ENet's free slots as the adapter counted them last, less the CONNECTs admitted since; plenty if it never did.
         self.free = sys.maxsize
         #: What was raised inside ``intercept``, which is Ctrl-C or nothing. ENet cannot pass it on, so raise it after
@@ -164,17 +218,24 @@ class DatagramFilter:
         self._listening = listening
         self._packet_limit = packet_limit
         self._room = max(_MOST_HELD * packet_limit, _LEAST_ROOM)
+        self._least_mtu = unreliable_limit + _OVERHEAD
+        self._channels = channels
         self._clock = clock
         self._secret = os.urandom(32)
         self._open: dict[int, _Open] = {}
         self._busy: list[_Open] = []  # have something that counts in this turn
         self._steps = 0  # work of all of them
-        self._connects: dict[Any, int] = {}  # in this turn, by host
+        self._hosts: list[Any] = []  # of the CONNECTs admitted in the last period, where slots are short
+        self._hosts_since = 0.0
+        self._sources: set[tuple[Any, int]] = set()
+        self._sources_since = 0.0
         self._asked: tuple[Any, Any] = None, None  # of which datagram it was asked last whether it is from its peer
         self._answer = False
         self._greedy: set[int] = set()  # and those that have too many
         self._requests: dict[bytes, _Request] = {}
         self._cookies: list[tuple[bytes, int]] = []
+        self._watches: dict[int, _Watch] = {}
+        self._answers, self._answers_since = 0, 0.0
 
     # a client's part
 
@@ -201,11 +262,33 @@ class DatagramFilter:
         # no call stands between these two, and so no Ctrl-C
         cookies, self._cookies = self._cookies, []; return cookies  # noqa: E702
 
+    def is_closed(self, peer: Any) -> bool:
+        """Tell whether the server has said that it does not know this open connection; ask it after some silence.
+
+        Each call asks once, so call it a few times a second.
+        """
+        slot = peer.incomingPeerID
+        watch = self._watches.get(slot)
+        if watch is None:
+            watch = self._watches[slot] = _Watch(peer)
+        now = self._clock()
+        heard = peer.lastReceiveTime
+        if heard != watch.heard:
+            watch.heard, watch.since = heard, now
+        elif heard and now - watch.since >= _SILENCE:  # before the first one, the server may not know it yet
+            if watch.closed:
+                return True
+            self._send(watch.address, watch.question)
+        return False
+
     # connections, as ENet reports them
 
-    def opened(self, peer: Any) -> None:
-        """Take note of a peer that ENet just reported as connected; before it reads the next datagram."""
-        self._open[peer.incomingPeerID] = _Open(peer)
+    def opened(self, peer: Any, in_flight: Callable[[], int]) -> None:
+        """Record a peer that ENet just reported as connected; before it reads the next datagram.
+
+        :param in_flight: returns how many reliable packets ENet holds for the peer, at most.
+        """
+        self._open[peer.incomingPeerID] = _Open(peer, in_flight)
 
     def number(self, slot: int, channel: int, size: int) -> int:
         """Return what the number of the last command is when a reliable packet has been delivered."""
@@ -244,18 +327,17 @@ class DatagramFilter:
     def closed(self, slot: int) -> None:
         """Forget the peer with that ``incomingPeerID``; harmless when it is unknown."""
         self._open.pop(slot, None)
+        self._watches.pop(slot, None)
         self._greedy.discard(slot)
 
     def turn(self) -> None:
         """Begin anew to count what each peer sends; once an update."""
         if self._busy:
             for peer in self._busy:
-                peer.unreliable = peer.steps = 0
+                peer.unreliable = peer.steps = peer.acknowledged = 0
             self._steps = 0
             self._greedy.clear()
             self._busy.clear()
-        if self._connects:
-            self._connects.clear()
 
     # every datagram
 
@@ -274,13 +356,17 @@ class DatagramFilter:
             greedy = slot in self._greedy
             unreliable = 0
             size = len(data)
-            at = 4 if first & 0x80 else 2
-            carriers = 0
+            if first & 0x80:
+                at, reliable, others = 4, _RELIABLE, _OTHERS
+            else:
+                at, reliable, others = 2, None, _UNTIMED
+            carriers = acknowledged = 0
             for _ in range(_FIRST_COMMANDS if peer is None else _MOST_COMMANDS):
                 kind = data[at]
                 if kind == _ACKNOWLEDGE:
+                    acknowledged += 1
                     at += 8
-                elif kind == _RELIABLE:
+                elif kind == reliable:
                     length = data[at + 4] << 8 | data[at + 5]
                     if peer is not None:
                         channel = data[at + 1]
@@ -318,10 +404,15 @@ class DatagramFilter:
                     unreliable += 1
                     at += 8 + (data[at + 6] << 8 | data[at + 7])
                 else:
-                    at += _OTHERS[kind]
+                    if kind == _VERIFY_CONNECT and not self._suits(data, at):
+                        break
+                    at += others[kind]
                 if at >= size:
                     # to the byte, and not compressed, which we never ask for
                     if at == size and not first & 0x40:
+                        if acknowledged > _FEW_ACKNOWLEDGED and peer is not None:
+                            if not self._acknowledge(peer, address, data, acknowledged):
+                                break
                         if unreliable > _FEW_UNRELIABLE and peer is not None:
                             self._count(peer, slot, address, data, unreliable)
                         return False
@@ -342,8 +433,35 @@ class DatagramFilter:
                 self._greedy.add(slot)
 
     def _note(self, peer: _Open) -> None:
-        if not peer.unreliable and not peer.steps:
+        if not peer.unreliable and not peer.steps and not peer.acknowledged:
             self._busy.append(peer)
+
+    def _suits(self, data: bytes, at: int) -> bool:
+        """Tell whether a peer that connects takes datagrams that are large enough, and has our channels."""
+        mtu, channels = _CONNECTING_FIELDS.unpack_from(data, at)
+        return bool(mtu >= self._least_mtu and channels == self._channels)
+
+    def _acknowledge(self, peer: _Open, address: Any, data: bytes, acknowledged: int) -> bool:
+        """Tell whether so many acknowledgements may pass.
+
+        What those of the last datagram did not free has cost ENet a walk through all that is in flight. (Pieces of a
+        packet are freed together, and some are acknowledged twice: an honest peer is far below the bound.)
+        """
+        if not self._is_from(peer, address, data):
+            return True  # ENet ignores it
+        in_flight = peer.in_flight()
+        if in_flight <= _FEW_IN_FLIGHT and not peer.acknowledged:
+            return True
+        self._note(peer)
+        wasted = max(peer.acknowledged - max(peer.before - in_flight, 0), 0) * in_flight
+        peer.steps += wasted
+        self._steps += wasted
+        peer.before = in_flight
+        peer.acknowledged = 0 if self._exhausted(peer) else acknowledged
+        return peer.acknowledged > 0
+
+    def _exhausted(self, peer: _Open) -> bool:
+        return peer.steps > _MOST_STEPS or (self._steps > _ALL_STEPS and peer.steps > _FAIR_STEPS)
 
     def _is_from(self, peer: _Open, address: Any, data: bytes) -> bool:
         # what ENet asks, too; others must not be able to use up what the peer is allowed
@@ -363,7 +481,9 @@ class DatagramFilter:
             return True
         if channel & 1:
             return False
-        if ahead > _NEAR and (peer.distance - before + ahead > _MOST_AHEAD or not self._is_from(peer, address, data)):
+        if ahead > _NEAR and peer.distance - before + ahead > _MOST_AHEAD:
+            return False
+        if not self._is_from(peer, address, data):
             return False
         queued[channel] = peer.reached[channel] + ahead & 0xFFFF
         peer.distance += ahead - before
@@ -371,9 +491,7 @@ class DatagramFilter:
 
     def _charge(self, peer: _Open, address: Any, data: bytes, steps: int) -> bool:
         """Count what it takes to sort in a command; False if that is too much for this turn."""
-        if peer.steps > _MOST_STEPS or (self._steps > _ALL_STEPS and peer.steps > _FAIR_STEPS):
-            return False
-        if not self._is_from(peer, address, data):
+        if self._exhausted(peer) or not self._is_from(peer, address, data):
             return False
         self._note(peer)
         steps += _COMMAND_STEPS
@@ -413,7 +531,7 @@ class DatagramFilter:
         tile it exactly, and only so much may be reserved.
         """
         channel, start, length, count, number, total, offset = _FRAGMENT_FIELDS.unpack_from(data, at)
-        if total > self._packet_limit or number >= count or channel & 1:
+        if total > self._packet_limit or number >= count or channel & 1 or not data[0] & 0x80:
             return 0
         size = _FRAGMENT_SIZE + int(length)
         if peer is None:
@@ -458,7 +576,7 @@ class DatagramFilter:
                 cookie = int.from_bytes(data[48:], "big")
                 period = int(self._clock() // _PERIOD)
                 good = cookie in (self._cookie(address, period), self._cookie(address, period - 1))
-                if good and self._admit(address):
+                if good and self._suits(data, 4) and self._admit(address):
                     return False
                 self.refused += 1
                 return True
@@ -476,14 +594,48 @@ class DatagramFilter:
                     self._cookies.append((token, int.from_bytes(data[28:], "big")))
                     del self._requests[token]
                 return True  # a second answer is nothing bad
+            elif data.startswith(_IS_OPEN):
+                if self._listening:
+                    self._tell(address, data)
+                    return True
+            elif data.startswith(_IS_CLOSED):
+                for watch in self._watches.values():
+                    known = watch.address
+                    if data[20:] == watch.question[20:] and address.port == known.port and address.host == known.host:
+                        watch.closed = True
+                return True
         self.dropped += 1
         return True
 
+    def _tell(self, address: Any, question: bytes) -> None:
+        """Answer if a connection is closed; silence means that it is open, and that others must not learn of it."""
+        number = question[28] << 8 | question[29]
+        peer = self._open.get(number & 0xFFF)
+        if peer and peer.session == number >> 12 and address.port == peer.port and address.host == peer.host:
+            return
+        now = self._clock()
+        if now >= self._answers_since + 1:
+            self._answers, self._answers_since = 0, now
+        if self._answers < _MOST_ANSWERS:
+            self._answers += 1
+            self.told += 1
+            self._send(address, _IS_CLOSED + question[20:])
+
     def _admit(self, address: Any) -> bool:
-        of_host = self._connects.get(address.host, 0)
-        if self.free <= _LAST_SLOTS and of_host >= _CONNECTS_OF_A_HOST:
-            return False  # who is honest comes again in half a second
-        self._connects[address.host] = of_host + 1
+        if self.free <= _LAST_SLOTS:
+            now = self._clock()
+            if now >= self._hosts_since + _HOST_PERIOD:
+                self._hosts.clear()
+                self._hosts_since = now
+            if now >= self._sources_since + _SOURCE_PERIOD:
+                self._sources.clear()
+                self._sources_since = now
+            host = address.host
+            source = host, address.port
+            if source in self._sources or self._hosts.count(host) >= _CONNECTS_OF_A_HOST:
+                return False  # who is honest comes again in half a second
+            self._hosts.append(host)
+            self._sources.add(source)
         self.free -= 1
         return True
 

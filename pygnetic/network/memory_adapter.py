@@ -12,6 +12,9 @@ from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, check_host, che
 
 __all__ = ["Adapter", "Peer"]
 
+# What a packet takes in a queue beside its bytes: the object, its event, and its place in the queue.
+_QUEUED_COST = 144
+_INFOS = tuple({"channel": number} for number in range(32))
 _LOCAL = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0"}
 _listening: "weakref.WeakValueDictionary[tuple[str, int], Adapter]" = weakref.WeakValueDictionary()
 # the ports that systems hand out for port 0 (RFC 6335, dynamic ports); none of them is a real port here
@@ -43,11 +46,11 @@ class Peer:
         # _ended: a packet would come after CLOSED
         if other is None or self._ended or not self._opened:
             return False
-        unsent, limit = self.unsent + len(packet), self._adapter.limits.unsent
+        unsent, limit = self.unsent + len(packet) + _QUEUED_COST, self._adapter.limits.unsent
         if unsent > limit and base.over_limit(packet, unsent, limit):
             return False
         self.unsent = unsent
-        self.taking = iter(((PACKET, other, packet, {"channel": channel}),))
+        self.taking = iter(((PACKET, other, packet, _INFOS[channel]),))
         other._adapter.events.extend(self.taking)
         return True
 
@@ -64,6 +67,11 @@ class Peer:
             self.unsent = 0
             self._ended = True
 
+    def break_off(self, packet: bytes) -> None:
+        """Close, and tell why: what was sent has arrived already."""
+        self.send(packet)
+        self.disconnect()
+
     def abort(self) -> None:
         """Close now."""
         self.disconnect()
@@ -76,6 +84,7 @@ class Adapter:
     """
 
     title = "memory"
+    largest_unreliable = None
 
     def __init__(
         self,
@@ -158,3 +167,7 @@ class Adapter:
             peer._other = None
         self._peers.clear()
         self.events.clear()
+
+    def abandon(self) -> None:
+        """Close: nobody else has any of it, and a forked child has copies of both ends."""
+        self.close()

@@ -29,6 +29,8 @@ _CHUNK = 65536
 _FIRST_CHUNK = 16384
 # What a packet takes beside its bytes (an event here, a place in the backlog there).
 _PACKET_COST = 100
+# What a packet takes in a queue beside its bytes: the object, and its place in the list.
+_QUEUED_COST = 64
 # A queue as long as Linux' default (SOMAXCONN before 5.4); more are taken in the next poll.
 _BACKLOG = 128
 # Without a free descriptor accept() fails and the listener stays readable: look again after this many seconds.
@@ -87,7 +89,7 @@ class Peer:
         if packet is not framed[0]:  # a broadcast sends the same to many
             framed = adapter.framed = packet, len(packet).to_bytes(_LENGTH, "big") + packet
         frame = framed[1]
-        unsent = self.unsent + len(frame)
+        unsent = self.unsent + len(frame) + _QUEUED_COST
         if self._state != _OPEN:
             return False
         if unsent > adapter.limits.unsent and base.over_limit(packet, unsent, adapter.limits.unsent):
@@ -108,8 +110,20 @@ class Peer:
         elif self._state == _NEW:
             self.abort()
 
+    def break_off(self, packet: bytes) -> None:
+        """Close, and have a packet arrive that tells why: what was not begun to be written is dropped."""
+        if self._state == _OPEN:
+            if not all(type(frame) is bytes for frame in self._out):
+                _settle(self._out)
+            del self._out[1:]  # the first may be the rest of a packet
+            self.unsent = sum(len(frame) + _QUEUED_COST for frame in self._out)
+            self.send(packet)
+        self.disconnect()
+
     def abort(self) -> None:
         """Close now."""
+        if self._state == _CLOSING:
+            self._adapter.part(self)
         if self._state != _CLOSED:
             self._adapter.drop(self, never_opened(self._state != _NEW))
 
@@ -119,6 +133,7 @@ class Adapter:
 
     title = "TCP (socket)"
     other = "enet"  # the adapter that the server may be on, when nobody answers over this one
+    largest_unreliable = None
 
     def __init__(
         self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits
@@ -243,9 +258,9 @@ class Adapter:
         peer._attempts = []
 
     def _give_up(self, attempt: _Attempt) -> None:
-        assert self._selector is not None
-        with contextlib.suppress(KeyError, ValueError):  # done already, before a Ctrl-C
-            self._selector.unregister(attempt.sock)
+        if self._selector is not None:
+            with contextlib.suppress(KeyError, ValueError):  # done already, before a Ctrl-C
+                self._selector.unregister(attempt.sock)
         attempt.sock.close()
 
     def poll(self, timeout: float = 0) -> list[Event]:
@@ -433,7 +448,7 @@ class Adapter:
                 sent = 0 if error.errno in _AGAIN else len(data)
             if sent < len(data):
                 out[:] = (data[sent:],)
-                peer.unsent = len(data) - sent
+                peer.unsent = len(data) - sent + _QUEUED_COST
                 self._watch(peer, _READ_AND_WRITE)
                 return
             out.clear()
@@ -453,24 +468,37 @@ class Adapter:
                     self._write(peer)
             self.writers.clear()
 
+    def part(self, peer: Peer) -> None:
+        """Send what is queued for a peer, before its socket is closed."""
+        self._write(peer)
+        if peer._sock is not None:
+            with contextlib.suppress(OSError):
+                # bytes left unread would make its close() send a reset, which overtakes what was just sent
+                for _ in range(4):
+                    if not peer._sock.recv(_CHUNK):
+                        break
+
     def close(self) -> None:
         """Send what is queued and free the port; harmless when repeated."""
         if self._selector is None:
             return
         self.flush()
         for peer in list(self._peers):
-            if peer._sock is not None and peer._state != _NEW:
-                with contextlib.suppress(OSError):
-                    # bytes left unread would make close() send a reset, which overtakes what was just sent
-                    peer._sock.shutdown(socket.SHUT_WR)
-                    for _ in range(4):
-                        if not peer._sock.recv(_CHUNK):
-                            break
+            if peer._state != _NEW:
+                self.part(peer)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the sockets and send nothing."""
+        if self._selector is None:
+            return
+        # first: to unregister a socket here would do it in the parent, too, whose epoll is the same
+        self._selector.close()
+        self._selector = None
+        for peer in list(self._peers):
             self._forget(peer)
         if self._listener is not None:
             self._listener.close()
-        self._selector.close()
-        self._selector = None
         self._events.clear()
 
 

@@ -1,9 +1,11 @@
 """Choosing how messages become bytes: MessagePack or JSON."""
 
+from types import ModuleType
 from typing import Any
 
-from pygnetic._adapters import Selection, Shelf
+from pygnetic._adapters import Record, Selection, Shelf
 from pygnetic.limits import DEFAULT, Limits
+from pygnetic.serialization.base import Packet
 
 __all__ = ["get_adapter", "pack", "select_adapter", "selected_adapter", "unpack", "unpacker"]
 
@@ -14,7 +16,31 @@ def _is_adapter(candidate: Any) -> bool:
     )
 
 
-_shelf = Shelf(__name__, {"msgpack": "msgpack", "msgspec": "msgspec", "json": ""}, _is_adapter)
+# No adapter is imported before it is used, and each by a statement of its own: a bundle holds what stands in one.
+def _msgpack() -> ModuleType:
+    import pygnetic.serialization.msgpack_adapter as adapter
+
+    return adapter
+
+
+def _msgspec() -> ModuleType:
+    import pygnetic.serialization.msgspec_adapter as adapter
+
+    return adapter
+
+
+def _json() -> ModuleType:
+    import pygnetic.serialization.json_adapter as adapter
+
+    return adapter
+
+
+_RECORDS = {
+    "msgpack": Record(_msgpack, "the default", "msgpack", ("msgpack",)),
+    "msgspec": Record(_msgspec, "the same bytes as msgpack, faster", "msgspec", ("msgspec",)),
+    "json": Record(_json, "readable"),
+}
+_shelf = Shelf("serialization", _RECORDS, _is_adapter)
 _selection = Selection(_shelf, ("msgpack", "json"))
 
 
@@ -55,8 +81,8 @@ def pack(value: Any) -> bytes:
     return data
 
 
-def unpack(data: bytes, limits: Limits = DEFAULT) -> Any:
-    """Turn bytes into a value with the selected adapter.
+def unpack(data: Packet, limits: Limits = DEFAULT) -> Any:
+    """Turn bytes, a bytearray or a memoryview into a value with the selected adapter.
 
     :raises DecodeError: the bytes are no such value, or break a limit.
     """

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from pygnetic.errors import DecodeError
 from pygnetic.limits import DEFAULT, Limits
-from pygnetic.serialization.base import check_batch
+from pygnetic.serialization.base import Packet, as_bytes, check_batch
 
 __all__ = ["join", "pack", "unpack", "unpacker", "wire_name"]
 
@@ -71,7 +71,7 @@ def pack(value: Any) -> bytes:
     return text.encode()
 
 
-def unpack(data: bytes, limits: Limits = DEFAULT) -> Any:
+def unpack(data: Packet, limits: Limits = DEFAULT) -> Any:
     """Turn JSON text into a value; arrays come as lists.
 
     :raises DecodeError: the bytes are no JSON, or break a limit.
@@ -79,6 +79,8 @@ def unpack(data: bytes, limits: Limits = DEFAULT) -> Any:
     >>> unpack(b'[2,"Tom","Test message"]')
     [2, 'Tom', 'Test message']
     """
+    if type(data) is not bytes:
+        data = as_bytes(data)
     if len(data) > limits.packet_size:
         raise DecodeError(f"it has {len(data)} bytes; the limit is {limits.packet_size} (Limits.packet_size)")
     try:
@@ -90,7 +92,7 @@ def unpack(data: bytes, limits: Limits = DEFAULT) -> Any:
             value = _decode(text)
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"no JSON message: {error or type(error).__name__}") from None
-    if data.count(b"[") + data.count(b"{") > 1:
+    if data.count(b"[") + data.count(b"{") > 1 or data.count(b",") >= limits.container:
         check_batch(value, limits)
     return value
 
@@ -107,9 +109,12 @@ class _Unpacker:
         self._position = 0
         self._depth = 0
 
-    def feed(self, data: bytes) -> None:
-        """Add bytes to the stream."""
-        self._buffer += data
+    def feed(self, data: Packet) -> None:
+        """Add bytes to the stream.
+
+        :raises DecodeError: it is given something else.
+        """
+        self._buffer += as_bytes(data)
 
     def _advance(self) -> bool:
         while found := self._bracket_or_string.search(self._buffer, self._position):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped, unused-ignore]
 
 from pygnetic.errors import DecodeError
 from pygnetic.limits import DEFAULT, Limits
@@ -14,6 +14,7 @@ from pygnetic.serialization._messagepack import (
     join,
     too_large,
 )
+from pygnetic.serialization.base import Packet, as_bytes
 
 __all__ = ["join", "pack", "unpack", "unpacker", "wire_name"]
 
@@ -39,7 +40,7 @@ def _skip(data: bytes) -> None:
     reader.skip()
 
 
-def unpack(data: bytes, limits: Limits = DEFAULT) -> Any:
+def unpack(data: Packet, limits: Limits = DEFAULT) -> Any:
     """Turn MessagePack bytes into a value; arrays come as lists.
 
     :raises DecodeError: the bytes are no MessagePack, or break a limit.
@@ -47,12 +48,16 @@ def unpack(data: bytes, limits: Limits = DEFAULT) -> Any:
     >>> unpack(b'\\x93\\x02\\xa3Tom\\xacTest message')
     [2, 'Tom', 'Test message']
     """
-    if len(data) > limits.packet_size:
+    if type(data) is not bytes:
+        data = as_bytes(data)
+    size = most = len(data)
+    if size > limits.packet_size:
         raise too_large(data, limits)
     # it makes room for as many elements as a header announces, and each takes a byte at least
-    most = min(limits.container, len(data))
+    if most > limits.container:
+        most = limits.container
     try:
-        if len(data) > SMALL_PACKET and has_many_headers(data):
+        if size > SMALL_PACKET and has_many_headers(data):
             _skip(data)
         value = _unpackb(
             data,
@@ -64,7 +69,7 @@ def unpack(data: bytes, limits: Limits = DEFAULT) -> Any:
         )
     except Exception as error:  # msgpack raises a dozen kinds, among them TypeError for an unhashable key
         raise DecodeError(f"no MessagePack message: {error or type(error).__name__}") from None
-    check_decoded(value, data, limits)
+    check_decoded(value, data, limits, pack)
     return value
 
 

@@ -7,6 +7,7 @@ import msgspec
 from pygnetic.errors import DecodeError
 from pygnetic.limits import DEFAULT, Limits
 from pygnetic.serialization._messagepack import Unpacker, check_decoded, join, too_large
+from pygnetic.serialization.base import Packet, as_bytes
 
 __all__ = ["join", "pack", "unpack", "unpacker", "wire_name"]
 
@@ -33,7 +34,7 @@ _decode = msgspec.msgpack.Decoder().decode
 pack = _encode
 
 
-def unpack(data: bytes, limits: Limits = DEFAULT) -> Any:
+def unpack(data: Packet, limits: Limits = DEFAULT) -> Any:
     """Turn MessagePack bytes into a value; arrays come as lists.
 
     :raises DecodeError: the bytes are no MessagePack, or break a limit.
@@ -41,13 +42,15 @@ def unpack(data: bytes, limits: Limits = DEFAULT) -> Any:
     >>> unpack(b'\\x93\\x02\\xa3Tom\\xacTest message')
     [2, 'Tom', 'Test message']
     """
+    if type(data) is not bytes:
+        data = as_bytes(data)
     if len(data) > limits.packet_size:
         raise too_large(data, limits)
     try:  # it makes room for 16 elements and grows with what there is, however many a header announces
         value = _decode(data)
     except (ValueError, TypeError, RecursionError, MemoryError) as error:
         raise DecodeError(f"no MessagePack message: {error or type(error).__name__}") from None
-    check_decoded(value, data, limits)
+    check_decoded(value, data, limits, pack)
     return value
 
 

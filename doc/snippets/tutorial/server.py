@@ -5,10 +5,13 @@ def clean(text):  # never trust what comes from outside
     return ''.join(letter for letter in str(text)[:60] if letter.isprintable())
 
 class Guest(net.Handler):  # the server makes one of these for each window
-    def net_chat_msg(self, message):
-        player, msg = clean(message.player), clean(message.msg)
-        print(f'{player}: {msg}')
-        self.server.broadcast(chat_msg, player, msg)
+    name = 'somebody'
+    def net_join(self, message):
+        self.name = clean(message.name)
+    def net_say(self, message):
+        text = clean(message.text)
+        print(f'{self.name}: {text}')
+        self.server.broadcast(chat_msg, self.name, text)
 
 net.init()
 server = net.Server(port=10000, conn_limit=20, handler=Guest)

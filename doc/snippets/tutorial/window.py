@@ -9,6 +9,7 @@ lines, typed, running = ['connecting ...'], '', True
 class Me(net.Handler):
     def on_connect(self):
         lines.append('connected')
+        self.connection.net_join(name)
     def net_chat_msg(self, message):
         lines.append(f'{message.player}: {message.msg}')
     def on_disconnect(self):
@@ -30,11 +31,11 @@ while running:
         elif e.type == pygame.KEYDOWN and e.key == pygame.K_BACKSPACE:
             typed = typed[:-1]
         elif e.type == pygame.KEYDOWN and e.key == pygame.K_RETURN:
-            connection.net_chat_msg(name, typed)
+            connection.net_say(typed)
             typed = ''
     screen.fill('black')
     for row, line in enumerate([*lines[-10:], f'{name}: {typed}_']):
         screen.blit(font.render(line, True, 'white'), (10, 10 + 26 * row))
     pygame.display.flip()
     pygame.time.wait(16)  # about 60 frames a second
-client.close()
+client.close(1000)  # says goodbye, and waits a second at most until that is heard
