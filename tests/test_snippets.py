@@ -191,6 +191,8 @@ def test_the_deployed_server_says_goodbye(folder: Path, port: str, file: str) ->
     (name,) = re.findall(STOPS[file], (SNIPPETS / "deploy" / file).read_text(encoding="utf-8"))
     factory = MessageFactory()
     factory.register("update_remoteobject", ("type_id", "obj_id", "variables"))
+    factory.register("join", ("name",))
+    factory.register("say", ("text",))
     factory.register("chat_msg", ("player", "msg"))
     with Program(folder, "server.py") as server, net.Client(message_factory=factory) as client:
         server.wait_for("The server listens on port")
