@@ -50,6 +50,8 @@ def _packing(
         "_type": type,
         "_len": len,
         "_Exception": Exception,
+        "_BaseException": BaseException,
+        "_IndexError": IndexError,
         "_scalars": SCALARS,
         "_check": check_fields,
         "_message": message_class,
@@ -150,10 +152,16 @@ def sender(
         f"    return _self._spill({index}, _message, _data)",
         "_outbox.room = _room",
         f"_box = _outbox.boxes[{index}]",
-        "if not _box:",
+        "try:",
+        f"    _outbox.kinds[{index}].append(_message)",
+        "    _box.append(_data)",
+        "    if _box[0] is _data:",
+        "        _outbox.wake(_self)",
+        "except _IndexError:",  # another thread has flushed it
+        "    pass",
+        "except _BaseException:",  # Ctrl-C: whatever is in the box must not wait for somebody else to wake
         "    _outbox.wake(_self)",
-        "_box.append(_data)",
-        f"_outbox.kinds[{index}].append(_message)",
+        "    raise",
         "return True",
     ]
     name = f"net_{message_class.__name__}"

@@ -1,6 +1,7 @@
 """When to look at whom next."""
 
 import heapq
+from collections.abc import Iterator
 from itertools import count
 from math import inf
 from typing import Any
@@ -32,24 +33,26 @@ class Deadlines:
 
     def set(self, target: Any, due: float) -> None:
         """Look at a target at a time, and not at the one set before."""
-        target._due = due
         if len(self._heap) > self._most:
             # what is out of date goes now, or strangers that come and go could fill the memory
-            self._heap = [entry for entry in self._heap if entry[2]._due == entry[0]]
-            heapq.heapify(self._heap)
-            self._most = 2 * len(self._heap) + _SLACK
+            heap = [entry for entry in self._heap if entry[2]._due == entry[0]]
+            heapq.heapify(heap)
+            self._heap = heap
+            self._most = 2 * len(heap) + _SLACK
+        # in this order: wherever Ctrl-C comes, the target has a deadline, and `next` is not too late
+        self.next = min(self.next, due)
         heapq.heappush(self._heap, (due, next(self._order), target))
-        self.next = self._heap[0][0]
+        target._due = due
 
-    def take(self, now: float) -> list[Any]:
-        """Return the targets whose time has come, the longest due first."""
-        heap, taken = self._heap, []
-        while heap and heap[0][0] <= now:
-            due, _, target = heapq.heappop(heap)
-            if target._due == due:  # else another time was set since
-                taken.append(target)
-        self.next = heap[0][0] if heap else inf
-        return taken
+    def take(self, now: float) -> Iterator[Any]:
+        """Go through the targets whose time has come, the longest due first; each is left here until it is done."""
+        while self._heap and self._heap[0][0] <= now:
+            entry = self._heap[0]
+            if entry[2]._due == entry[0]:  # else another time was set since
+                yield entry[2]
+            if self._heap and self._heap[0] is entry:
+                heapq.heappop(self._heap)
+        self.next = self._heap[0][0] if self._heap else inf
 
     def clear(self) -> None:
         """Forget all."""

@@ -1,11 +1,15 @@
 """What Client and Server share: one network adapter, the update loop, the session, deadlines."""
 
+import contextlib
 import logging
+import sys
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
-from threading import get_ident
+from operator import length_hint
+from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pygnetic import _checks, _goodbye, _session, event, network
@@ -47,6 +51,8 @@ _MOST_EARLY = 256
 # Control packets of one peer in one update: an honest one sends two a second, and this process may sleep for a minute.
 _CONTROLS = 256
 
+_SORTED: tuple[list[base.Event], Iterator[base.Event]] = ([], iter(()))
+
 
 class Endpoint:
     """One end of connections: holds an adapter and does everything in :meth:`update`."""
@@ -76,14 +82,21 @@ class Endpoint:
         self._clock: Callable[[], float] = self._adapter.clock
         self._closed = False
         self._ending = "is closed"
-        self._updating = self._thread = 0  # the thread that is in update(), and that was in it last
+        self._ended = False  # and close() has come to its end
+        # the thread that is in update(), not trusted, since Ctrl-C can come before it is reset; and that was in it last
+        self._updating = self._thread = 0
         self._early: list[base.Event] = []  # came while another end of this program waited
         self._updated = False  # update() was ever called
+        self._io = RLock()  # for the network outside of update()
+        self._flushing = 0  # the thread that has it; not trusted either
         self._connections: dict[Any, Connection] = {}  # by peer, until CLOSED was dispatched
         self._strangers = Strangers()
-        self._outgoing: list[Connection] = []  # have something in their boxes
+        self._outgoing: dict[Connection, None] = {}  # have something in their boxes
         self._ready: deque[Connection] = deque()  # have something to dispatch
+        self._polled: list[base.Event] = []  # what the adapter brought and is not sorted yet
+        self._sorting: tuple[list[base.Event], Iterator[base.Event]] = _SORTED  # and how far it is
         self._deadlines = Deadlines()
+        self._said: tuple[Any, Iterator[Any]] | None = None  # to whom last what is said once, and its `taking` before
         self._ids = count(1)
         self._controls: dict[Any, int] = {}  # control packets of each peer in this update
         self._receiver_tables: dict[tuple[type, MessageFactory], Receivers] = {}
@@ -185,32 +198,36 @@ class Endpoint:
         """
         if self._updating:
             self._refuse_other_thread("update")
-            raise RuntimeError("update() was called from inside a handler; call it only in your main loop")
+            if self._runs(Endpoint.update, 2):
+                raise RuntimeError("update() was called from inside a handler; call it only in your main loop")
         if self._closed:
             raise self._closed_error()
         self._updating = self._thread = get_ident()
         self._updated = True
         try:
+            if self._flushing and self._flushing != self._updating:
+                with self._io:  # another thread is just at it: a moment
+                    pass
             if self._outgoing:
                 self._flush()
+            if self._polled or self._early:
+                self._take_waiting()
             timeout = self._bounded(timeout) if timeout else 0
-            events = self._adapter.poll(timeout)
-            if self._early:
-                events, self._early = self._early + events, []
+            self._polled = self._adapter.poll(timeout)  # kept at once: what follows may be interrupted
             now = self._clock()
             self._awake(now, timeout / 1000)
-            if events:
-                self._take(events, now)
+            if self._polled:
+                self._take(now)
             if self._deadlines.next <= now:
                 self._judge(now)
             if self._ready:
                 self._dispatch()
         finally:
-            self._updating = 0
             if (self._outgoing or self._replied) and not self._closed:
                 self._replied = False
                 self._flush()
                 self._adapter.flush()
+            self._updating = 0
 
     def _awake(self, now: float, waited: float = 0.0) -> None:
         """Take note that this process is awake; if it slept, whoever was to answer gets that time on top.
@@ -218,9 +235,10 @@ class Endpoint:
         :param waited: seconds that it waited for the network.
         """
         slept = now - self._last_awake - waited - _ASLEEP
-        self._last_awake = now
         if slept > 0:
             self._slept += slept
+        self._last_awake = now
+        if slept > 0:
             for connection in self._connections.values():
                 if connection._state != OPEN:  # who is open is judged by when it was heard
                     self._deadlines.set(connection, connection._due + slept)
@@ -230,15 +248,43 @@ class Endpoint:
 
     def _refuse_other_thread(self, name: str) -> None:
         """:raises RuntimeError: another thread is in update()."""
-        if self._updating and self._updating != get_ident():
-            raise RuntimeError(
-                f"{name}() was called while another thread is in update(); use a {type(self).__name__} in one thread "
-                "only, and hand things over with a queue.Queue"
-            )
+        if self._updating and self._updating != get_ident() and self._runs(Endpoint.update):
+            raise self._other_thread(name)
+
+    def _other_thread(self, name: str) -> RuntimeError:
+        return RuntimeError(
+            f"{name}() was called while another thread is in update(); use a {type(self).__name__} in one thread "
+            "only, and hand things over with a queue.Queue"
+        )
+
+    @contextlib.contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Keep other threads from the network.
+
+        :raises RuntimeError: one is in update().
+        """
+        if not self._io.acquire(blocking=False):
+            raise self._other_thread(name)
+        try:
+            # update() sets its mark and then looks for this one, so one of the two sees the other
+            self._flushing = get_ident()
+            self._refuse_other_thread(name)
+            yield
+        finally:
+            self._flushing = 0
+            self._io.release()
+
+    def _runs(self, method: Callable[..., None], times: int = 1) -> bool:
+        """Whether the thread that was last in update() is in a method of this object, so many times."""
+        frame = sys._current_frames().get(self._updating)
+        while frame is not None and times:
+            times -= frame.f_code is method.__code__ and frame.f_locals.get("self") is self
+            frame = frame.f_back
+        return not times
 
     def _bounded(self, timeout: float) -> float:
         """Return how many ms a poll may wait: no deadline is missed, and nothing that is there already waits."""
-        if self._ready or self._early:
+        if self._ready:
             return 0
         try:
             return max(0.0, min(timeout, _LONGEST, (self._deadlines.next - self._clock()) * 1000))
@@ -246,21 +292,53 @@ class Endpoint:
             raise TypeError(f"update() takes how long to wait, a number of ms, not {timeout!r}") from None
 
     def _flush(self) -> None:
-        # the same list goes on: each connection has its bound append()
-        for connection in self._outgoing:
-            refused = connection._outbox.flush()
-            if refused:
-                connection._overload(refused)
-        self._outgoing.clear()
+        outgoing = self._outgoing
+        for connection in list(outgoing):
+            outbox = connection._outbox
+            if outbox.flush():
+                connection._overload(outbox.refused)
+            outgoing.pop(connection, None)
+            if any(outbox.boxes) and outbox.flowing:  # another thread has just added something
+                outgoing.setdefault(connection)
 
-    def _take(self, events: Iterable[base.Event], now: float) -> None:
+    def _unsorted(self) -> list[base.Event]:
+        """Return the events that Ctrl-C kept from being sorted; the first of them may be half done."""
+        events, rest = self._sorting
+        at = len(events) - length_hint(rest) - 1
+        if at < 0:
+            return events
+        connection = self._connections.get(events[at][1])
+        if connection is not None:
+            if connection._inbox.has(events[at]):
+                self._wake(connection)
+                at += 1
+            elif connection._opened_by is events[at] and connection._state != CONNECTING:
+                self._strangers.pop(connection._peer, None)
+                at += 1
+        events = self._polled = events[at:]
+        return events
+
+    def _say_once(self, peer: Any, packet: bytes) -> None:
+        """Send a control packet that the other end takes once only, whatever is done again after Ctrl-C."""
+        if self._said is None or self._said[0] is not peer:
+            self._said = peer, peer.taking
+        if peer.taking is self._said[1] or length_hint(peer.taking):
+            peer.send(packet)
+
+    def _take(self, now: float) -> None:
         """Sort what the adapter brought; no user code runs here."""
         if self._controls:
             self._controls.clear()
         find = self._connections.get
         ready = self._ready
         heard = now - self._slept
-        for kind, peer, packet, info in events:
+        events = self._polled
+        if events is self._sorting[0]:
+            events = self._unsorted()
+        turn = iter(events)
+        self._sorting = events, turn
+        for happened in turn:
+            kind, peer, packet, info = happened
             connection = find(peer)
             if connection is None:
                 self._take_stranger(kind, peer, packet, info, now)
@@ -270,11 +348,11 @@ class Endpoint:
                 if packet and packet[0] == _session.MARK:
                     if connection._state < LEAVING:
                         self._take_control(connection, packet, now)
-                elif inbox.open and inbox.put(packet, info):
+                elif inbox.open and inbox.put(happened):
                     if not inbox.queued:
-                        inbox.queued = True
                         ready.append(connection)
-                elif connection._receive(packet, info):
+                        inbox.queued = True
+                elif connection._receive(happened):
                     self._wake(connection)
             elif kind == base.CLOSED:
                 if connection._state == CONNECTING:  # never welcomed: what came is nobody's
@@ -285,6 +363,17 @@ class Endpoint:
                 self._wake(connection)
             else:
                 self._opened(connection)
+        self._polled = []
+        self._sorting = _SORTED
+
+    def _take_waiting(self) -> None:
+        """Sort what Ctrl-C kept from being sorted, and what came while another end of this program waited."""
+        if self._polled:
+            self._take(self._clock())
+        # no call stands between the two, and so no Ctrl-C
+        self._polled, self._early = self._early, []
+        if self._polled:
+            self._take(self._clock())
 
     def _take_control(self, connection: Connection, packet: bytes, now: float) -> None:
         if self._is_flood(connection._peer):
@@ -302,75 +391,64 @@ class Endpoint:
 
     def _wake(self, connection: Connection) -> None:
         if not connection._inbox.queued:
-            connection._inbox.queued = True
             self._ready.append(connection)
+            connection._inbox.queued = True
 
     def _dispatch(self) -> None:
         """Call user code: each connection that has something gets a turn, and who raised goes last next time."""
         post = event.post
         ready, handle_error = self._ready, self._handle
         for _ in range(len(ready)):
-            connection = ready.popleft()
+            ready.rotate(-1)
+            connection = ready[-1]  # and it stays there until all is done
             inbox = connection._inbox
-            inbox.queued = False
-            done = False
             try:
                 done = inbox.dispatch(connection, post, handle_error)
-                if done and connection._gone is not None:
-                    self._finish(connection)
-            finally:
-                if not done and (connection._state != CLOSED or inbox.calls):
-                    self._later(connection)
+                if done and (connection._gone is not None or connection._state == CLOSED):
+                    self._end(connection)
+                    inbox.run(inbox.farewell, connection, handle_error)
+            except BaseException:
+                if self._closed:  # there is no next update
+                    for error in self._call_all(connection):
+                        _log_unraised(error)
+                raise
             if self._closed:
                 return
-
-    def _finish(self, connection: Connection) -> None:
-        """The adapter said CLOSED and the last message was dispatched: end the connection."""
-        if connection._state == CLOSED:
-            return
-        self._end(connection)
-        try:
-            connection._inbox.run_calls(connection, self._handle)
-        finally:
-            if connection._inbox.calls:
-                self._later(connection)
-
-    def _later(self, connection: Connection) -> None:
-        """User code raised: what it kept from being done is done by the next update."""
-        if not self._closed:
-            self._wake(connection)
-        else:  # it closed us, too, so that there is none
-            for error in self._call_all(connection):
-                _log_unraised(error)
+            if done:
+                inbox.queued = False
+                ready.pop()
 
     def _call_all(self, connection: Connection) -> list[BaseException]:
         """Tell each handler of the end, whatever others raise; return what they did."""
         errors: list[BaseException] = []
-        while connection._inbox.calls:
+        while length_hint(connection._inbox.farewell):
             try:
-                connection._inbox.run_calls(connection, self._handle)
+                connection._inbox.run(connection._inbox.farewell, connection, self._handle)
             except BaseException as error:  # sys.exit() and Ctrl-C included
                 if not (type(error) is RuntimeError and error.args == self._closed_error().args):
                     errors.append(error)  # and not from a handler that always connects again
         return errors
 
-    def _post_gone(self, connection: Connection) -> None:
+    def _last_calls(self, connection: Connection) -> list[Callable[[], Any]]:
+        """Return the calls that tell of the end of a connection."""
+        posts: list[Callable[[], Any]] = []
         if event.post is not None:
-            event.post(event.NET_DISCONNECTED, connection, reason=connection.reason)
+            posts.append(partial(event.post, event.NET_DISCONNECTED, connection, reason=connection.reason))
+        return posts + connection._inbox.each("on_disconnect")
 
     def _end(self, connection: Connection) -> None:
-        """Close a connection, and have its handlers told."""
-        if connection.reason is None:
-            code = connection._gone or DisconnectReason.LOST
-            connection.reason = Reason(code, self._explain(connection, code))
-        connection._state = CLOSED
+        """Close a connection, and have its handlers told; harmless when repeated."""
+        if connection._state != CLOSED:
+            if connection.reason is None:
+                code = connection._gone or DisconnectReason.LOST
+                connection.reason = Reason(code, self._explain(connection, code))
+            connection._outbox.shut()
+            connection._inbox.drop()
+            connection._inbox.farewell = iter(self._last_calls(connection))
+            connection._state = CLOSED  # from here on they are made
         connection._due = 0.0
-        connection._outbox.shut()
-        connection._inbox.drop()
         self._connections.pop(connection._peer, None)
-        connection._inbox.call_each("on_disconnect")
         connection._hand_over()
-        self._post_gone(connection)
 
     def _explain(self, connection: Connection, code: DisconnectReason) -> str:
         title = self._adapter.title
@@ -398,7 +476,7 @@ class Endpoint:
         """The adapter can send to a peer that we connected to: say HELLO."""
         self._replied = True
         factory = connection._factory
-        connection._peer.send(_session.hello(factory.get_hash(), factory.s_adapter.wire_name))
+        self._say_once(connection._peer, _session.hello(factory.get_hash(), factory.s_adapter.wire_name))
 
     def _control(self, connection: Connection, packet: bytes, now: float) -> None:
         """:raises DecodeError: it is no control packet, or not one that belongs here."""
@@ -413,8 +491,8 @@ class Endpoint:
             reason, final = _session.read_bye(packet)
             if self._serving and reason.code not in _OF_CLIENTS:
                 reason = Reason(DisconnectReason.CLOSED, reason.text)
-            connection._left(reason)
             self._deadlines.set(connection, now + (_LAST_WORDS if final else self.limits.close_time))
+            connection._left(reason)
             self._departs(connection, now)
         elif connection._state == CONNECTING and kind == _session.WELCOME and len(packet) == 2:
             self._begin(connection, now)
@@ -423,28 +501,32 @@ class Endpoint:
             if description:
                 text = difference(description, connection._factory.description())
                 reason = Reason(reason.code, _session.printable(text))
-            connection._left(reason)
             self._deadlines.set(connection, now + self.limits.close_time)
+            connection._left(reason)
         else:
             raise DecodeError(f"control packet {kind} does not belong here")
 
     def _begin(self, connection: Connection, now: float) -> None:
         """A connection is open: from now on it is the user's."""
-        connection._state = OPEN
         connection._inbox.open = True
         connection._inbox.heard = now - self._slept
         self._deadlines.set(connection, now + connection.id % _SPREAD / _SPREAD * _PING_EVERY)
         connection._outbox.open()
-        connection._inbox.calls.append(lambda: self._welcomed(connection))
+        connection._inbox.agenda = iter(()), partial(self._welcomed, connection)
         if connection._outbox.messages:
-            self._outgoing.append(connection)
+            self._outgoing.setdefault(connection)
         self._wake(connection)
+        events, rest = self._sorting
+        connection._opened_by = events[len(events) - length_hint(rest) - 1]
+        connection._state = OPEN  # last: if Ctrl-C comes before, all of it is done again
 
     def _welcomed(self, connection: Connection) -> None:
-        """Tell the user of a new connection; runs in the dispatch."""
+        """Have the user told of a new connection; runs in the dispatch, and again if it was interrupted."""
+        connection._opened_by = None
+        posts: list[Callable[[], Any]] = []
         if event.post is not None:
-            event.post(event.NET_CONNECTED, connection)
-        connection._inbox.call_each("on_connect")
+            posts.append(partial(event.post, event.NET_CONNECTED, connection))
+        connection._inbox.agenda = iter(posts + connection._inbox.each("on_connect")), None
 
     def _take_stranger(self, kind: int, peer: Any, packet: bytes, info: Any, now: float) -> None:
         """A client has no strangers; what a peer it dropped still sends is nobody's."""
@@ -456,6 +538,8 @@ class Endpoint:
         for target in self._deadlines.take(now):
             if isinstance(target, Stranger):
                 self._expire(target)
+            elif target._ending is not None and target._state < CLOSING:  # Ctrl-C came into its _close()
+                target._close(*target._ending)
             elif target._state == OPEN:
                 self._keep_in_touch(target, now)
             elif target._state == CONNECTING:
@@ -491,32 +575,33 @@ class Endpoint:
 
         The end of ``with`` waits for up to a second, and so does Python's end for what is still open then.
         """
-        if self._closed:
+        if self._ended or (self._closed and self._runs(Endpoint.close, 2)):
             return
         self._refuse_other_thread("close")
         try:
             final = not timeout > 0
         except TypeError:
             raise TypeError(f"close() takes how long to wait, a number of ms, not {timeout!r}") from None
-        self._check_updated()
         connections = list(self._connections.values())
         errors: list[BaseException] = []
-        goodbye = self._say_goodbye(final)
-        _goodbye.closing(self)
-        try:
-            _goodbye.wait([goodbye], timeout)
-        except BaseException as error:  # a Ctrl-C ends the wait only, and is raised when all is done
-            errors.append(error)
-        self._closed = True
+        if not self._closed:
+            self._check_updated()
+            goodbye = self._say_goodbye(final)
+            _goodbye.closing(self)
+            try:
+                _goodbye.wait([goodbye], timeout)
+            except BaseException as error:  # a Ctrl-C ends the wait only, and is raised when all is done
+                errors.append(error)
+            self._closed = True
         self._adapter.close()
         # of who is CLOSED and still here, one handler raised in on_disconnect() and others are to be told
         for connection in connections + [left for left in self._ready if left._state == CLOSED]:
-            if connection._state != CLOSED:
-                self._end(connection)
+            self._end(connection)
             errors += self._call_all(connection)
         self._strangers.clear()
         self._ready.clear()
         self._deadlines.clear()
+        self._ended = True
         errors.sort(key=lambda error: isinstance(error, Exception))  # what ends the program goes first
         for left_out in errors[1:]:  # only one can be raised
             _log_unraised(left_out)
@@ -546,8 +631,7 @@ class Endpoint:
         :param final: nobody goes on reading here; else return who is to be waited for.
         """
         self._flush()
-        early, self._early = self._early, []
-        self._take(early, self._clock())  # who is gone already is not waited for
+        self._take_waiting()  # who is gone already is not waited for
         code, text = DisconnectReason.CLOSED, "the client was closed"
         if self._serving:
             code, text = DisconnectReason.KICKED, "the server was closed"
@@ -565,22 +649,26 @@ class Endpoint:
 
     def _overhear(self) -> None:
         # not while a handler runs, nor from another thread; a flood waits in the network
-        if self._thread == get_ident() and not self._updating and not self._closed and len(self._early) < _MOST_EARLY:
-            self._early += self._adapter.poll()
+        if self._thread != get_ident() or self._closed or len(self._early) >= _MOST_EARLY:
+            return
+        if not (self._updating and self._runs(Endpoint.update)):
+            self._early.extend(self._adapter.poll())
 
     # -- what the end of the program and a fork do to it (see _goodbye.End)
 
     def _depart(self) -> _goodbye.Goodbye | None:
         # never updated, it has nobody, and __del__() tells that; a thread that is in update() goes on till the very end
-        return None if self._updating or not self._updated else self._say_goodbye(final=False)
+        if not self._updated or (self._updating and self._runs(Endpoint.update)):
+            return None
+        return self._say_goodbye(final=False)
 
     def _bury(self) -> None:
-        self._closed = True
+        self._closed = self._ended = True
         self._adapter.close()
         self._kill("the program has ended")
 
     def _disown(self) -> None:
-        self._closed = True
+        self._closed = self._ended = True
         self._updating = 0  # the thread that was in it is the parent's
         self._ending = "is a copy of the parent process's, made by a fork"
         self._adapter.abandon()

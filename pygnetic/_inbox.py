@@ -1,9 +1,11 @@
 """What one connection has received and not handed to its handlers yet."""
 
+import operator
+import sys
 from collections import deque
-from collections.abc import Callable, Iterator
-from functools import partial
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial, reduce
+from itertools import repeat
 from operator import length_hint
 from typing import Any
 
@@ -12,6 +14,7 @@ from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.event import NET_RECEIVED
 from pygnetic.handler import Handler, Receivers, look_up
 from pygnetic.limits import Limits
+from pygnetic.network.base import Event
 from pygnetic.stats import Tally
 
 __all__: list[str] = []
@@ -26,20 +29,48 @@ _DECODING = 0.002
 _SMALL = 256
 
 HandleError = Callable[[Any, Exception], None]
+Calls = Iterator[Callable[[], Any]]
+
+# A signal handler, and with it Ctrl-C, runs between two instructions of Python code. So whatever must happen together,
+# such as taking a message off and beginning its handler, is one call of C code here: the next() of a map().
+_call: Callable[[Callable[[], Any]], Any] = partial.__call__  # type: ignore[assignment]
+if sys.version_info >= (3, 11):
+
+    def _each(functions: Iterable[Callable[..., Any]], handler: Handler, messages: Iterable[Any]) -> Iterator[Any]:
+        return map(operator.call, functions, repeat(handler), messages)
+
+else:
+
+    def _each(functions: Iterable[Callable[..., Any]], handler: Handler, messages: Iterable[Any]) -> Iterator[Any]:
+        return map(reduce, functions, zip(messages), repeat(handler))  # reduce(f, (message,), handler) calls f once
+
+_Batch = tuple[Event | None, list[Any], Iterator[Any], Calls]
+_DONE: Iterator[Any] = iter(())
+_NOTHING: _Batch = (None, [], _DONE, _DONE)
+
+
+def _taker(handler: Handler, receivers: Receivers, kind: type, event: Event | None) -> Callable[[Handler, Any], Any]:
+    """Return the function that takes a message of a kind, which came with an event; what the object has goes first."""
+    function, keywords, name, in_class = receivers[kind]
+    own = handler.__dict__
+    if name in own or (not in_class and ("on_receive" in own or "on_recive" in own)):
+        function, keywords = look_up(name), True
+    return partial(function, **event[3]) if keywords and event is not None else function
 
 
 class Inbox:
     """Packets, the messages of the one being dispatched, and the calls to make before the next message.
 
-    Each thing is taken off before user code runs, so whatever that raises, the next dispatch goes on behind it.
+    Each call of user code is taken off in the very step that begins it: whatever it raises, and wherever Ctrl-C comes,
+    the next dispatch goes on behind it, and nothing is called twice. All else is done again when it was interrupted.
 
     :param unpack: from a packet to its messages.
     :param clock: tells how long that takes.
     """
 
     __slots__ = (
-        "_backlog", "_batch", "_clock", "_decoding", "_info", "_limits", "_packets", "_unpack",
-        "calls", "data_received", "handlers", "heard", "open", "queued", "tally",
+        "_backlog", "_batch", "_clock", "_decoding", "_limits", "_packets", "_turns", "_unpack",
+        "agenda", "data_received", "farewell", "handlers", "heard", "open", "queued", "tally",
     )  # fmt: skip
 
     def __init__(
@@ -50,11 +81,15 @@ class Inbox:
         self._clock = clock
         self._decoding = 0.0  # seconds, in this update
         # lists, since an empty deque takes 760 bytes
-        self._packets: list[tuple[bytes, dict[str, Any]]] = []
+        self._packets: list[Event] = []
         self._backlog = 0
-        self._batch: Iterator[Any] = iter(())
-        self._info: dict[str, Any] = {}
-        self.calls: list[Callable[[], Any]] = []
+        # The packet that was unpacked last, its messages, those of them that are left, and the calls that are left of
+        # the message before these, if there are several for each. Always replaced as a whole.
+        self._batch = _NOTHING
+        self._turns: Iterator[Any] = _DONE  # one for each message that is handed over now; emptied to stop
+        #: Calls to make before all messages, and what then makes a new agenda.
+        self.agenda: tuple[Calls, Callable[[], None] | None] | None = None
+        self.farewell: Calls = _DONE  # calls to make when the connection is closed
         self.handlers: list[tuple[Handler, Receivers]] = []
         self.tally = Tally()
         self.data_received = 0
@@ -65,90 +100,154 @@ class Inbox:
 
     def add_handler(self, handler: Handler, receivers: Receivers) -> None:
         """Deliver to one more handler, from the next message on."""
-        # a running dispatch() goes through the old iterator: it stops there, and goes on with the new handler
-        self._batch = iter(list(self._batch))
         self.handlers.append((handler, receivers))
+        deque(self._turns, 0)  # a running dispatch() stops there, and goes on with the new handler
 
-    def call_each(self, name: str) -> None:
-        """Have a method of each handler called by the next dispatch."""
-        self.calls.extend(getattr(handler, name) for handler, _ in self.handlers)
+    def each(self, name: str) -> list[Callable[[], Any]]:
+        """Return calls of a method of each handler, for the agenda."""
+        return [partial(getattr(handler, name)) for handler, _ in self.handlers]
 
-    def put(self, packet: bytes, info: dict[str, Any]) -> bool:
-        """Add a packet; False if that is more than the limit allows."""
-        self._backlog += len(packet) + _PACKET_COST
-        self._packets.append((packet, info))
+    def put(self, event: Event) -> bool:
+        """Add the event of a packet; False if that is more than the limit allows."""
+        self._backlog += len(event[2]) + _PACKET_COST
+        self._packets.append(event)
         return self._backlog <= self._limits.backlog
+
+    def has(self, event: Event) -> bool:
+        """Whether this event was the last to be put, and is here."""
+        return bool(self._packets) and self._packets[-1] is event
 
     def drop(self) -> None:
         """Forget everything."""
         self.open = False
         self._packets.clear()
         self._backlog = 0
-        self.calls.clear()
-        deque(self._batch, 0)  # exhausts the iterator that a running dispatch() goes through
+        # exhausts the iterators that a running dispatch() goes through
+        if self.agenda is not None:
+            deque(self.agenda[0], 0)
+            self.agenda = None
+        deque(self._batch[2], 0)
+        deque(self._batch[3], 0)
+        self._turns = _DONE
+        self._batch = _NOTHING
 
     def dispatch(self, connection: Any, post: Callable[..., None] | None, handle_error: HandleError) -> bool:
         """Hand messages to events and handlers, as many as one update may; False if some are left."""
-        if self.calls:
-            self.run_calls(connection, handle_error)
+        if self.agenda is not None:
+            self.run_agenda(connection, handle_error)
         budget = self._limits.messages
         self._decoding = 0.0
         while budget > 0:
-            waiting = length_hint(self._batch)
+            batch = self._batch
+            waiting = 0
+            if batch is not _NOTHING:
+                if batch[3] is not _DONE and length_hint(batch[3]):
+                    self.run(batch[3], connection, handle_error)
+                    continue
+                waiting = length_hint(batch[2])
             if not waiting:
                 if not self._packets:
+                    self._batch = _NOTHING
                     return True
                 waiting = self._next_packet(connection)
-            info = self._info
-            alone = len(self.handlers) == 1
-            if alone:
+                batch = self._batch
+                if not waiting or not batch[1]:
+                    budget -= waiting
+                    continue
+            messages, left = batch[1], batch[2]
+            if post is not None or len(self.handlers) != 1:
+                self._take_message(connection, post)
+                budget -= 1 if waiting <= len(messages) else waiting
+            elif len(messages) == 1:  # so in most frames of most games
                 handler, receivers = self.handlers[0]
-                own = handler.__dict__
-            last = None
-            for message in islice(self._batch, budget):
-                if post is not None:
-                    post(NET_RECEIVED, connection, message=message, msg_type=type(message))
-                if alone:  # most connections have one handler: 76 ns a message where _deliver() takes 140
-                    try:
-                        if type(message) is not last:  # often many of a kind follow each other: 20 ns a message
-                            last = type(message)
-                            function, keywords, name, in_class = receivers[last]
-                            if name in own or (not in_class and ("on_receive" in own or "on_recive" in own)):
-                                function, keywords = look_up(name), True
-                        if keywords:
-                            function(handler, message, **info)
-                        else:
-                            function(handler, message)
-                    except Exception as error:
-                        handle_error(connection, error)
-                else:
-                    self._deliver(connection, message, handle_error)
-            budget -= waiting
-        return not self._packets and not length_hint(self._batch)
+                function = _taker(handler, receivers, type(messages[0]), batch[0])
+                try:
+                    reduce(function, left, handler)  # which calls it once, with the handler and the message
+                except Exception as error:
+                    handle_error(connection, error)
+                budget -= waiting
+            else:
+                self._hand_all(messages, left, budget, connection, handle_error)
+                budget -= waiting
+        return not self._packets and not length_hint(self._batch[2]) and not length_hint(self._batch[3])
 
-    def _deliver(self, connection: Any, message: Any, handle_error: HandleError) -> None:
-        """Hand a message to each handler; if one raises, the others get it all the same."""
-        for handler, receivers in self.handlers:
-            function, keywords, name, in_class = receivers[type(message)]
-            own = handler.__dict__
-            if name in own or (not in_class and ("on_receive" in own or "on_recive" in own)):
-                function, keywords = look_up(name), True
-            self.calls.append(partial(function, handler, message, **(self._info if keywords else {})))
-        self.run_calls(connection, handle_error)
-
-    def run_calls(self, connection: Any, handle_error: HandleError) -> None:
-        """Make the calls that wait; those behind one that raises are made by the next dispatch."""
-        while self.calls:
-            call = self.calls.pop(0)
+    def _hand_all(
+        self, messages: list[Any], left: Iterator[Any], most: int, connection: Any, handle_error: HandleError
+    ) -> None:
+        """Hand messages to the only handler."""
+        handler, receivers = self.handlers[0]
+        start = len(messages) - length_hint(left)
+        table = {kind: _taker(handler, receivers, kind, self._batch[0]) for kind in set(map(type, messages))}
+        turns: Iterator[Any]
+        calls: Iterator[Any]
+        if len(table) == 1:
+            (function,) = table.values()
+            turns = repeat(handler, most)
+            calls = map(function, turns, left)
+        else:
+            turns = iter([table[type(message)] for message in messages[start : start + most]])
+            calls = _each(turns, handler, left)
+        self._turns = turns
+        more = True
+        while more:
+            results: list[Any] = []
             try:
-                call()
+                results.extend(calls)
+                more = False
+            except Exception as error:
+                start += 1
+                handle_error(connection, error)
+            # extend() believes that a StopIteration of a handler is the iterator's
+            start += len(results)
+            if not more and start < len(messages) - length_hint(left) and self._batch[2] is left:
+                start += 1
+                more = True
+                handle_error(connection, RuntimeError("a handler raised StopIteration"))
+        self._turns = _DONE
+
+    def _take_message(self, connection: Any, post: Callable[..., None] | None) -> None:
+        """Turn the next message into its calls: one that posts it, and one of each handler."""
+        event, messages, left, _ = self._batch
+        at = len(messages) - length_hint(left)
+        message = messages[at]
+        calls: list[Callable[[], Any]] = []
+        if post is not None:
+            calls.append(partial(post, NET_RECEIVED, connection, message=message, msg_type=type(message)))
+        for handler, receivers in self.handlers:
+            function = _taker(handler, receivers, type(message), event)
+            calls.append(partial(function, handler, message))
+        self._batch = event, messages, iter(messages[at + 1 :]), iter(calls)
+
+    def run(self, calls: Calls, connection: Any, handle_error: HandleError) -> None:
+        """Make calls; if one raises, the others are made all the same."""
+        while length_hint(calls):
+            try:
+                next(map(_call, calls))
             except Exception as error:
                 handle_error(connection, error)
+        next(calls, None)  # at its end it lets go of what was called
+
+    def run_agenda(self, connection: Any, handle_error: HandleError) -> None:
+        """Make the calls of the agenda, and of those that follow from it."""
+        while self.agenda is not None:
+            agenda = self.agenda
+            calls, then = agenda
+            try:
+                self.run(calls, connection, handle_error)
+            finally:
+                if not length_hint(calls):  # if the last one raised, go on all the same
+                    if then is not None:
+                        then()
+                    elif self.agenda is agenda:  # and no handler has closed the connection
+                        self.agenda = None
 
     def _next_packet(self, connection: Any) -> int:
         """Make the messages of the next packet the batch; return how many they are, or no less than one update may."""
-        packet, self._info = self._packets.pop(0)
-        self._backlog -= len(packet) + _PACKET_COST
+        event = self._packets[0]
+        if event is self._batch[0]:  # it was unpacked, and then came Ctrl-C
+            del self._packets[0]
+            return 0
+        packet = event[2]
         small = len(packet) <= _SMALL
         start = 0.0 if small else self._clock()
         try:
@@ -158,8 +257,10 @@ class Inbox:
             return 0
         if not small:
             self._decoding += self._clock() - start
-        self._batch = iter(messages)
         if messages:
             self.tally.received(messages, len(packet))
         self.data_received += len(packet)
+        self._batch = event, messages, iter(messages), _DONE
+        del self._packets[0]
+        self._backlog = self._backlog - len(packet) - _PACKET_COST if self._packets else 0
         return len(messages) if self._decoding < _DECODING else max(len(messages), self._limits.messages)

@@ -10,13 +10,14 @@ __all__: list[str] = []
 class Stranger:
     """A peer that has not been welcomed; it has no Connection and counts as nobody."""
 
-    __slots__ = ("_due", "address", "peer", "refused", "source")
+    __slots__ = ("_due", "address", "connection", "peer", "refused", "source")
 
     def __init__(self, peer: Any) -> None:
         self.peer = peer
         self.address = peer.address
         self.source = neighbourhood(peer.address[0]), peer.address
         self.refused = False
+        self.connection: Any = None  # while it is being welcomed
         self._due = 0.0
 
 

@@ -14,6 +14,7 @@ from pygnetic.errors import DecodeError, DisconnectReason, MessageTooLarge, Reas
 from pygnetic.handler import Handler
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory, advice, no_message, suggestion, unregistered
+from pygnetic.network.base import Event
 from pygnetic.stats import Meter, Stats
 
 __all__ = ["Connection"]
@@ -45,7 +46,8 @@ class Connection:
 
     __slots__ = (
         "__dict__", "__weakref__",
-        "_due", "_gone", "_inbox", "_limits", "_meter", "_outbox", "_peer", "_proxy", "_state",
+        "_due", "_ending", "_gone", "_inbox", "_limits", "_meter", "_opened_by", "_outbox", "_peer", "_proxy",
+        "_state",
         "id", "parent", "reason",
     )  # fmt: skip
 
@@ -68,12 +70,15 @@ class Connection:
         self._peer = conn_obj
         self._proxy = weakref.proxy(self)
         self._state = CONNECTING
-        self._outbox = Outbox(conn_obj, self._limits, message_factory.deliveries, self._join, parent._outgoing.append)
+        wake = parent._outgoing.setdefault
+        self._outbox = Outbox(conn_obj, self._limits, message_factory.deliveries, self._join, wake)
         self._inbox = Inbox(message_factory.unpack_packet, self._limits, parent._clock)
         self._meter = Meter(parent._clock())
         # the endpoint's: the adapter's CLOSED (which waits behind the inbox), when it must be looked at next
         self._gone: DisconnectReason | None = None
         self._due = 0.0
+        self._opened_by: Event | None = None  # until its handlers are told: done again, it would be one too many
+        self._ending: tuple[Reason, bool, str] | None = None  # what _close() was told, until it has come to its end
 
     def __repr__(self) -> str:
         state = ("connecting", "open", "leaving", "closing", "closed")[self._state]
@@ -186,9 +191,11 @@ class Connection:
             raise TypeError(f"disconnect() takes when, 0 or -1, before the reason: disconnect(reason={when!r})")
         if not isinstance(reason, str):
             raise TypeError(f"disconnect(): the reason is a text, not {reason!r}; str() makes one")
-        if self._state == OPEN and when >= 0:
-            self._flush()
-        if self._state < CLOSING:
+        if self._state >= CLOSING:
+            return
+        with self.parent._alone("disconnect"):
+            if self._state == OPEN and when >= 0:
+                self._flush()
             self._close(Reason(DisconnectReason.CLOSED, reason), now=when < 0 or self._state == CONNECTING)
 
     def send(self, message: Any, /, *args: Any, **kwargs: Any) -> bool:
@@ -201,6 +208,8 @@ class Connection:
         :raises ValueError: no such message is registered, or a field cannot be sent.
         :raises TypeError: too few or too many fields.
         :raises MessageTooLarge: it is bigger than the limit.
+        :raises RuntimeError: from another thread while one is in ``update()``, and the message does not just wait for
+            the next flush.
         """
         if isinstance(message, tuple):
             if args or kwargs:
@@ -231,8 +240,9 @@ class Connection:
         :raises ReferenceError: its Client or Server is gone.
         """
         self._need_parent("flush")
-        self._flush()
-        self.parent._adapter.flush()
+        with self.parent._alone("flush"):
+            self._flush()
+            self.parent._adapter.flush()
 
     def _need_parent(self, name: str) -> None:
         try:
@@ -270,9 +280,12 @@ class Connection:
         if len(data) > most:
             raise MessageTooLarge(f"{signature(message_class)} has {len(data)} bytes; {self._largest(most, reliable)}")
         if self._state == OPEN:
-            self._flush()
-            return self._state == OPEN and outbox.put(self, index, message_class, data)
+            with self.parent._alone("send"):
+                self._flush()
+            return outbox.flowing and outbox.put(self, index, message_class, data)
         if outbox.hold(index, message_class, data):
+            if outbox.flowing:  # another thread is just opening it
+                outbox.wake(self)
             self.parent._held(outbox.messages)
             return True
         if reliable:
@@ -289,9 +302,8 @@ class Connection:
         return f"an unreliable message can have {most} (Limits.unreliable_size): {cure}"
 
     def _flush(self) -> None:
-        refused = self._outbox.flush()
-        if refused:
-            self._overload(refused)
+        if self._outbox.flush():
+            self._overload(self._outbox.refused)
 
     def _overload(self, refused: int) -> None:
         """More reliable data is unsent than the limit allows: nothing can be left out of it, so this is the end."""
@@ -313,7 +325,9 @@ class Connection:
         if self._state >= CLOSING:
             return
         opened = self._state == OPEN
-        self._state = CLOSING
+        # until the state says CLOSING all of this can be done again, and update() will if Ctrl-C comes before
+        self._ending = reason, now, told
+        self.parent._deadlines.set(self, 0.0)
         # whoever says goodbye and then sends nonsense does not choose what is told of it
         if self.reason is None or (self._is_server() and reason.code in _FAULTS):
             self.reason = reason
@@ -333,6 +347,7 @@ class Connection:
         else:
             self._peer.disconnect()  # harmless when repeated
         self.parent._closing(self)
+        self._state = CLOSING
 
     def _hand_over(self) -> None:
         """It is closed, and goes to its handlers: they keep it, and it does not keep them, or that were a cycle."""
@@ -353,25 +368,26 @@ class Connection:
         self.reason = reason
         self._outbox.shut()
         if self._state == OPEN:
-            self._state = LEAVING
             self._inbox.open = False
+            self._state = LEAVING
         else:  # it never let us in
-            self._state = CLOSING
             self._inbox.drop()
+            self._state = CLOSING
 
     # -- receiving
 
-    def _receive(self, packet: bytes, info: dict[str, Any]) -> bool:
+    def _receive(self, event: Event) -> bool:
         """Take a packet that is not just put into the inbox: it comes too early, too late, or is one too many.
 
         :return: there is something to dispatch.
         """
-        if self._state >= CLOSING or (self._state == LEAVING and info["channel"] == _BYE_CHANNEL):
+        packet = event[2]
+        if self._state >= CLOSING or (self._state == LEAVING and event[3]["channel"] == _BYE_CHANNEL):
             return False
         # to look into large ones, of which none is unreliable, would take up to 10 ms each
         if self._state == CONNECTING and len(packet) <= self._limits.unreliable_size and not self._is_reliable(packet):
             return False  # it overtook WELCOME, and is old by the time WELCOME comes
-        if self._state == OPEN or not self._inbox.put(packet, info):  # OPEN: it was put, and is one too many
+        if self._state == OPEN or not self._inbox.put(event):  # OPEN: it was put, and is one too many
             self._flooded("packets came faster than they could be handled (Limits.backlog)")
         return self._state == LEAVING
 

@@ -3,6 +3,8 @@
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import starmap
 from types import MethodType
 from typing import Any
 
@@ -148,6 +150,8 @@ class Server(Endpoint):
 
     def _take_stranger(self, kind: int, peer: Any, packet: bytes, info: Any, now: float) -> None:
         if kind == base.OPENED:
+            if peer in self._strangers:
+                return  # told again after Ctrl-C
             if len(self._strangers) >= self.limits.strangers:
                 self._push_out(self._strangers.most_crowded(), now)
             stranger = self._strangers[peer] = Stranger(peer)
@@ -233,31 +237,48 @@ class Server(Endpoint):
         if self._leaving and len(self._connections) >= self.conn_limit + _LEAVING:
             self._evict(next(iter(self._leaving)))
         peer = stranger.peer
-        del self._strangers[peer]
-        stranger._due = 0.0
-        connection = self._connections[peer] = Connection(self, peer, self._factory)
-        peer.send(_session.welcome())
+        if stranger.connection is None:
+            stranger.connection = Connection(self, peer, self._factory)
+        connection: Connection = stranger.connection
+        self._say_once(peer, _session.welcome())
         self._unmet[connection] = now
         self._begin(connection, now)
+        stranger._due = 0.0
+        # if Ctrl-C comes before, the client is still a stranger, and greeted again
+        self._connections[peer] = connection
+        self._strangers.pop(peer, None)
 
     def _welcomed(self, connection: Connection) -> None:
         self._unmet.pop(connection, None)
+        calls: list[Callable[[], Any]] = []
+        made: list[Any] | None = None
         if event.post is not None:
-            event.post(event.NET_ACCEPTED, connection)
-        try:
-            if self.handler is not None:
-                handler = _unbound(self.handler)()
+            calls.append(partial(event.post, event.NET_ACCEPTED, connection))
+        if self.handler is not None:
+            made = []  # one step makes the handler and keeps it
+            calls.append(partial(made.extend, starmap(_unbound(self.handler), ((),))))
+        connection._inbox.agenda = iter(calls), partial(self._introduce, connection, made)
+
+    def _introduce(self, connection: Connection, made: list[Any] | None) -> None:
+        """Give a new connection its handler; if making one raised, the client is told."""
+        problem = None
+        if made:
+            handler = made[0]
+            try:
                 if not isinstance(handler, Handler):
                     text = f"handler={_name(self.handler)} made {handler!r}"
                     raise TypeError(f"{text}; it must return an object of a pygnetic.Handler subclass")
                 handler.server = self._proxy
-                connection.add_handler(handler)
-        except BaseException:
+                if not any(known is handler for known, _ in connection._inbox.handlers):
+                    connection.add_handler(handler)
+            except Exception as error:
+                problem = error
+        if problem is not None or (made is not None and not made):
             connection.disconnect(reason="the server has no handler for you: an error in its program")
-            raise
-        finally:
-            if connection._state != CLOSED:  # else making the handler closed us
-                super()._welcomed(connection)
+        if connection._state != CLOSED:  # else making the handler closed us
+            super()._welcomed(connection)
+        if problem is not None:
+            raise problem
 
     def _closing(self, connection: Connection) -> None:
         super()._closing(connection)
@@ -277,12 +298,11 @@ class Server(Endpoint):
     def _end(self, connection: Connection) -> None:
         super()._end(connection)
         self._leaving.pop(connection, None)
+        self._unmet.pop(connection, None)
 
-    def _post_gone(self, connection: Connection) -> None:
-        if connection in self._unmet:  # kicked, or hostile, in the update that welcomed it: it was never here
-            del self._unmet[connection]
-        else:
-            super()._post_gone(connection)
+    def _last_calls(self, connection: Connection) -> list[Callable[[], Any]]:
+        # kicked, or hostile, in the update that welcomed it: it was never here
+        return [] if connection in self._unmet else super()._last_calls(connection)
 
 
 def _check_handler(handler: Any, factory: MessageFactory) -> None:

@@ -461,7 +461,8 @@ def test_events_come_though_the_handler_cannot_be_made(memory_world: World, post
     alice.client.update()
     with pytest.raises(ZeroDivisionError):
         server.update()
-    assert [kind for kind, _, _ in posted] == [event.NET_ACCEPTED, event.NET_CONNECTED]
+    server.update()
+    assert [kind for kind, _, _ in posted][:2] == [event.NET_ACCEPTED, event.NET_CONNECTED]
 
 
 @pytest.mark.parametrize("kicked", [True, False], ids=["kicked", "hostile"])

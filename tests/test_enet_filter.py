@@ -62,6 +62,9 @@ class Bench:
             lambda: self.in_flight,
         )
 
+    def delivered(self, channel: int, size: int) -> None:
+        self.filter.received(SLOT, channel, self.filter.number(SLOT, channel, size))
+
     def passes(self, data: bytes, address: Any = None) -> bool:
         before = self.filter.dropped
         swallowed = self.filter.intercept(address or self.here, data)
@@ -290,7 +293,7 @@ def test_a_packet_at_the_limit_passes_whole_and_once_more() -> None:
     random.Random(1).shuffle(order)
     for _ in range(2):
         assert all(bench.passes(HEADER + fragment(number=number)) for number in order)
-    bench.filter.received(SLOT, 0, LIMIT)
+    bench.delivered(0, LIMIT)
     assert bench.passes(HEADER + fragment(number=3)), "a late duplicate is nothing bad"
     assert bench.passes(HEADER + fragment(start=49))
 
@@ -322,7 +325,7 @@ def test_delivery_makes_room_for_early_packets() -> None:
     assert bench.passes(HEADER + reliable(800, 2)), "again"
     for size in (1, 800):
         assert not bench.passes(HEADER + reliable(800, 6000))
-        bench.filter.received(SLOT, 0, size)
+        bench.delivered(0, size)
     assert bench.passes(HEADER + reliable(800, 6000))
     assert not bench.passes(HEADER + reliable(800, 6001))
 
@@ -332,11 +335,11 @@ def test_delivery_makes_room() -> None:
     for start in range(1, 65 * 48, 48):
         bench.passes(HEADER + fragment(start))
     assert not bench.passes(HEADER + fragment(4000))
-    bench.filter.received(SLOT, 0, LIMIT)
+    bench.delivered(0, LIMIT)
     assert bench.passes(HEADER + fragment(4000))
     bench.filter.closed(SLOT)
     bench.filter.closed(SLOT)
-    bench.filter.received(SLOT, 0, 5)
+    bench.delivered(0, 5)
 
 
 def test_small_begun_packets_are_counted_too() -> None:
@@ -403,7 +406,7 @@ def test_reliable_commands_may_be_so_far_ahead() -> None:
     assert not bench.passes(HEADER + reliable(number=257, channel=2)), "all channels count"
     assert bench.passes(HEADER + reliable(number=60000)), "a duplicate"
     for _ in range(16384):
-        bench.filter.received(SLOT, 0, 40)
+        bench.delivered(0, 40)
     assert bench.passes(HEADER + reliable(number=16384, channel=2))
 
 
@@ -442,7 +445,7 @@ def test_duplicates_and_fragments_are_bounded_by_turns() -> None:
     bench = Bench()
     for number in range(5):
         assert bench.passes(HEADER + reliable(4, number + 1))
-        bench.filter.received(SLOT, 0, 4)
+        bench.delivered(0, 4)
     for again in (reliable(4, 3), reliable(4, 5), fragment(6, total=PIECE + 1), fragment(6, 1, PIECE + 1), fragment(2)):
         bench.filter.turn()
         assert 300 < sum(bench.passes(HEADER + again) for _ in range(3000)) < 500
@@ -465,7 +468,7 @@ def test_all_together_are_bounded_too_but_each_gets_its_share() -> None:
 
 def test_who_is_somebody_else_cannot_use_up_what_a_peer_may_repeat() -> None:
     bench = Bench()
-    bench.filter.received(SLOT, 0, 4)
+    bench.delivered(0, 4)
     for number in (0, 1, 0x9000):
         assert not bench.passes(HEADER + reliable(4, number), bench.elsewhere)
     assert sum(bench.passes(HEADER + reliable(4, 1)) for _ in range(3000)) > 300
@@ -491,7 +494,7 @@ def test_the_window_wraps() -> None:
             for piece in range(pieces):
                 assert bench.passes_later(HEADER + fragment(number + 1, piece, size))
             number += pieces
-        bench.filter.received(SLOT, 0, size)
+        bench.delivered(0, size)
         if size == 1:
             assert bench.passes(HEADER + reliable(1, number + 5000 & 0xFFFF)), "far, and forgotten when reached"
     assert number > 65536
@@ -507,7 +510,7 @@ def test_unreliable_packets_do_not_wait_for_reliable_ones() -> None:
     assert bench.passes(HEADER + reliable(number=1, channel=1) + unreliable(number=1) + unreliable(number=1))
     assert not bench.passes(HEADER + unreliable(number=1)), "it is not delivered yet"
     assert not bench.passes(HEADER + reliable(number=1, channel=1) + unreliable(number=1, channel=3))
-    bench.filter.received(SLOT, 1, 40)
+    bench.delivered(1, 40)
     assert bench.passes(HEADER + unreliable(number=1))
     assert bench.passes(HEADER + unreliable(number=0)), "a late one, which ENet forgets"
     assert bench.passes(HEADER + reliable(number=1, channel=1)), "a duplicate"
@@ -576,7 +579,7 @@ def test_no_commands_make_it_raise(datagrams: list[tuple[list[bytes], int]]) -> 
         bench.filter.intercept(bench.here, HEADER + b"".join(commands))
         assert bench.filter.error is None
         for _ in range(delivered):
-            bench.filter.received(SLOT, 0, 30)
+            bench.delivered(0, 30)
     assert 0 <= bench.filter._open[SLOT].held <= 65 * LIMIT
 
 
@@ -909,7 +912,8 @@ class End:
                 packet = event.packet
                 data = packet.data
                 if not event.channelID & 1 or packet.flags & enet.PACKET_FLAG_RELIABLE:
-                    self.filter.received(slot, event.channelID, len(data))
+                    number = self.filter.number(slot, event.channelID, len(data))
+                    self.filter.received(slot, event.channelID, number)
                 self.got.append((slot, event.channelID, data))
             event = self.host.check_events()
         if self.filter.error is not None:

@@ -21,18 +21,20 @@ class Peer:
     def __init__(self, adapter, sock, address):
         self.address = address
         self.adapter, self.sock = adapter, sock
-        self.state, self.read, self.out = NEW, b'', b''
+        self.state, self.read, self.out, self.taking = NEW, b'', [], iter(())
         adapter.peers.append(self)
 
     @property
     def unsent(self):
-        return len(self.out)
+        return sum(map(len, self.out))
 
     def send(self, packet, *, channel=0, reliable=True, ordered=True):  # TCP is always reliable and in order
         framed = len(packet).to_bytes(4, 'big') + packet
-        if self.state != OPEN or base.over_limit(packet, len(self.out) + len(framed), self.adapter.limits.unsent):
+        if self.state != OPEN or base.over_limit(packet, self.unsent + len(framed), self.adapter.limits.unsent):
             return False
-        self.out += framed  # nothing is sent here: all I/O is in poll(), flush() and close()
+        # nothing is sent here: all I/O is in poll(), flush() and close()
+        self.taking = iter((framed,))  # used up in the very step that takes the packet: so Ctrl-C sends none twice
+        self.out.extend(self.taking)
         return True
 
     def disconnect(self):
@@ -51,7 +53,7 @@ class Peer:
     def end(self, reason):
         """Report CLOSED, once."""
         if self.state != GONE:
-            self.state, self.out, self.read = GONE, b'', b''
+            self.state, self.out, self.read = GONE, [], b''
             self.sock.close()
             self.adapter.peers.remove(self)
             self.adapter.events.append((CLOSED, self, b'', reason))
@@ -156,7 +158,9 @@ class Adapter:
         for peer in list(self.peers):
             try:
                 if peer.out:
-                    peer.out = peer.out[peer.sock.send(peer.out) :]
+                    waiting = b''.join(peer.out)
+                    waiting = waiting[peer.sock.send(waiting) :]
+                    peer.out = [waiting] if waiting else []
                 if peer.state == CLOSING and not peer.out:
                     peer.sock.shutdown(socket.SHUT_WR)  # the other end closes then, and we read that
             except BlockingIOError:

@@ -7,7 +7,7 @@ import errno
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
 from pygnetic.errors import DisconnectReason
@@ -40,6 +40,9 @@ class Peer(Protocol):
     address: tuple[str, int]
     #: bytes accepted and not delivered yet, with what the adapter keeps for each packet besides (see :func:`most_cost`)
     unsent: int
+    #: an iterator, another one for each packet: exhausted in the very step in which ``send`` takes the packet, and
+    #: not before. It tells what became of a ``send`` that Ctrl-C has interrupted.
+    taking: Iterator[Any]
 
     def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
         """Queue a packet; False before OPENED, after close and over the unsent limit (see :func:`over_limit`)."""
@@ -81,7 +84,10 @@ class Adapter(Protocol):
         """
 
     def poll(self, timeout: float = 0) -> list[Event]:
-        """Send what is queued, wait up to ``timeout`` ms for the first event, then take all there is."""
+        """Send what is queued, wait up to ``timeout`` ms for the first event, then take all there is.
+
+        What Ctrl-C keeps it from returning is returned by the next one.
+        """
 
     def flush(self) -> None:
         """Send what is queued, as far as the network takes it now."""

@@ -9,8 +9,9 @@ import math
 import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain, islice, repeat, starmap
 from typing import Any
 
 import enet  # type: ignore[import-not-found, unused-ignore]
@@ -79,7 +80,7 @@ class Peer:
 
     __slots__ = (
         "_adapter", "_cost", "_enet", "_farewell", "_freed", "_held", "_limit", "_opened", "_sending", "_slot",
-        "_token", "address",
+        "_token", "address", "taking",
     )  # fmt: skip
 
     def __init__(self, adapter: "Adapter", peer: Any, address: tuple[str, int], token: bytes = b"") -> None:
@@ -97,6 +98,7 @@ class Peer:
         # The sizes of the packets that ENet has let go of. Their callbacks run inside ENet, where an exception (such as
         # Ctrl-C) would be lost: so they are this list's append(), which is no Python code, and cheaper.
         self._freed: list[int] = []
+        self.taking: Iterator[Any] = iter(())
 
     @property
     def unsent(self) -> int:
@@ -109,7 +111,8 @@ class Peer:
         return self.unsent // self._cost
 
     def _settle(self) -> None:
-        self._held -= sum(self._freed)
+        # a Ctrl-C at the wrong moment makes it too small, and never too large; once all are counted it is right again
+        self._held = max(self._held - sum(self._freed), 0)
         self._freed.clear()
 
     def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
@@ -123,10 +126,8 @@ class Peer:
                 if base.over_limit(packet, self._held + size, self._limit):
                     return False
             data = _Packet(packet, _RELIABLE)
-            # counted before sending: the callback comes in every case, a refused packet's included
-            self._held += size
             data.set_free_callback(partial(self._freed.append, size))
-            code = self._enet.send(2 * channel, data)
+            channel *= 2
         else:
             # leaves with the next flush or poll, whoever takes it: enough to count is only what waits for that
             adapter = self._adapter
@@ -134,8 +135,13 @@ class Peer:
             if adapter.loose > adapter.limits.unsent:
                 adapter.flush()
             data = _Packet(packet, 0 if ordered else _UNSEQUENCED)
-            code = self._enet.send(2 * channel + 1, data)
-        if code < 0:
+            channel = 2 * channel + 1
+            size = 0
+        codes: list[int] = []
+        taking = self.taking = iter((data,))
+        codes.extend(map(self._enet.send, repeat(channel), taking))
+        self._held += size  # in every case: the callback comes for a refused packet, too
+        if codes[0] < 0:
             data.sent = False  # pyenet believes that ENet owns it, and would leak it
             return False
         return True
@@ -143,9 +149,9 @@ class Peer:
     def disconnect(self) -> None:
         """Close; what was sent before still arrives."""
         if self._sending:
-            self._sending = False
             self._farewell = self.unsent
             self._enet.disconnect_later()
+            self._sending = False
         elif not self._opened:
             self.abort()
 
@@ -186,6 +192,11 @@ class Adapter:
         self.address: tuple[str, int] | None = None
         self._host: Any = None
         self._events: list[Event] = []
+        # What Ctrl-C may have interrupted, and the next poll goes on with:
+        self._raw: list[Any] = []  # ENet's events
+        self._noted: tuple[Any, ...] = (None,)  # the packet that is being taken, and what becomes of it
+        self._answers: list[tuple[bytes, int]] = []  # cookies to connect with
+        self._made: list[Any] = []  # what ENet made of the first of them
         spare = _SPARE_PEERS_OF_CLIENT if address is None else _SPARE_PEERS + limits.strangers
         slots = conn_limit + spare
         if slots > _MOST_PEERS:
@@ -234,17 +245,19 @@ class Adapter:
 
     def drop(self, peer: Peer) -> None:
         """Forget a peer and report it, once."""
+        # the note that it is gone comes last: until then all of it can be done again after Ctrl-C
         if peer._token:
-            self._filter.cancel(peer._token)
-            del self._asking[peer._token]
-            peer._token = b""
             self._events.append((CLOSED, peer, b"", never_opened(False)))
+            self._filter.cancel(peer._token)
+            self._asking.pop(peer._token, None)
+            peer._token = b""
         elif peer._enet is not None:
-            peer._enet = None
-            peer._sending = False
-            self._peers[peer._slot] = None
-            self._filter.closed(peer._slot)
             self._events.append((CLOSED, peer, b"", never_opened(peer._opened)))
+            peer._sending = False
+            if self._peers[peer._slot] is peer:  # and not the next one in that slot
+                self._filter.closed(peer._slot)
+                self._peers[peer._slot] = None
+            peer._enet = None
 
     def poll(self, timeout: float = 0) -> list[Event]:
         """Send what is queued, wait up to ``timeout`` ms for the first event, then take all there is."""
@@ -254,8 +267,8 @@ class Adapter:
             self._wait(timeout / 1000)
         else:
             self._drain()
-        events, self._events = self._events, []
-        return events
+        # no call stands between these two, and so no Ctrl-C
+        events, self._events = self._events, []; return events  # noqa: E702
 
     def _wait(self, seconds: float) -> None:
         # service(timeout) would keep the GIL, and Ctrl-C would wait with it
@@ -275,22 +288,24 @@ class Adapter:
         """Send and receive until the socket is empty, for at most the time of a poll."""
         # No local variable of a frame holds the host or a method of it: an exception that somebody keeps would keep it
         # through its traceback, and with it the port, after close().
-        take = self._take
+        raw = self._raw
         now = self.clock()
         end = now + self.limits.io_time / 1000
         self.loose = 0
         self._filter.turn()
+        if raw:
+            self._sort()
         if self._filter.free < min(_FREE, self._free):  # some were taken since they were counted
             self._make_room()
         if self._behind:  # service() would hand these over, and read nothing
-            self._behind = not self._take_all(self._host.check_events(), end)
+            self._behind = not self._take_all(end)
             if self._behind:
                 return
         if now >= self._next_look:
             self._look(now)
         while True:
             try:
-                event = self._host.service(0)
+                raw.extend(map(self._host.service, (0,)))  # taken from ENet and kept in one step
             except OSError:  # once for each bad datagram (too long, or from port 0): behind it are good ones
                 if self.clock() > end:
                     return
@@ -299,15 +314,14 @@ class Adapter:
                 # a signal (Ctrl-C) came while pyenet's own Python code, inside ENet, was about to ask our filter
                 # (and the frames of that code have the host)
                 raise (error.__cause__ or error).with_traceback(None) from None
-            kind = event.type
-            if kind:
-                take(event)  # before connecting: the slot of who is gone is free already, and could be taken anew
+            kind = raw[-1].type
+            self._sort()  # before connecting: the slot of who is gone is free already, and could be taken anew
             if self._asking:
                 self._connect()
             if self._filter.error is not None:
                 raised, self._filter.error = self._filter.error, None
                 raise raised
-            if kind and not self._take_all(self._host.check_events(), end):
+            if kind and not self._take_all(end):
                 self._behind = True
                 return
             # a connection makes service() return before the socket is empty; nothing and data only when it is, or
@@ -351,57 +365,85 @@ class Adapter:
         self._half_open = waiting
         self._free = self._filter.free = free
 
-    def _take_all(self, event: Any, end: float) -> bool:
-        """Take an event and those that ENet has read besides; False if time is up before that.
+    def _take_all(self, end: float) -> bool:
+        """Take the events that ENet has read; False if time is up before that.
 
         256 datagrams can have 8192 packets. ENet hands them over in turn by peer.
         """
-        take = self._take
-        while event is not None:
-            for _ in range(_EVENTS):
-                take(event)
-                event = self._host.check_events()
-                if event is None:
-                    return True
+        raw = self._raw
+        while True:
+            raw.extend(islice(iter(self._host.check_events, None), _EVENTS))
+            count = len(raw)
+            self._sort()
+            if count < _EVENTS:
+                return True
             if self.clock() > end:
-                take(event)
                 return False
-        return True
+
+    def _sort(self) -> None:
+        raw, take = self._raw, self._take
+        while raw:
+            take(raw[0])
+            del raw[0]
 
     def _connect(self) -> None:
         """Connect with the cookies that came."""
-        cookies = self._filter.cookies()
-        for token, cookie in cookies:
-            peer, target = self._asking[token]
-            try:
-                peer._enet = self._host.connect(target, _CHANNELS, cookie)
-            except OSError:  # all slots are taken by peers that are still saying goodbye
-                self.drop(peer)
-                continue
-            del self._asking[token]
-            peer._token = b""
-            peer._slot = peer._enet.incomingPeerID
-            self._peers[peer._slot] = peer
-        if cookies:
-            self._host.flush()  # once for all: ENet looks at each of its peers, 7 us for a thousand
+        answers, made = self._answers, self._made
+        answers.extend(chain.from_iterable(starmap(self._filter.cookies, ((),))))
+        if not answers:
+            return
+        while answers:
+            token, cookie = answers[0]
+            peer, target = self._asking.get(token, (None, None))
+            if peer is not None:
+                try:
+                    if not made:
+                        made.extend(map(self._host.connect, (target,), (_CHANNELS,), (cookie,)))
+                except OSError:  # all slots are taken by peers that are still saying goodbye
+                    self.drop(peer)
+                else:
+                    peer._enet = made[0]
+                    peer._slot = peer._enet.incomingPeerID
+                    self._peers[peer._slot] = peer
+                    peer._token = b""
+                    self._asking.pop(token, None)
+            made.clear()
+            del answers[0]
+        self._host.flush()  # once for all: ENet looks at each of its peers, 7 us for a thousand
 
     def _take(self, event: Any) -> None:
+        """Make an event of ENet's ours; if Ctrl-C comes, the same one is taken again."""
         kind = event.type
-        slot = event.peer.incomingPeerID
         if kind == _RECEIVE:
-            enet_packet = event.packet  # always touched: pyenet frees the packet with this object
-            packet = enet_packet.data
-            channel = event.channelID
-            # ENet sends every 65536th unreliable packet of a channel as a reliable one
-            if not channel & 1 or enet_packet.flags & _RELIABLE:
-                self._filter.received(slot, channel, len(packet))
-            peer = self._peers[slot]
-            if peer is not None and peer._sending:
-                self._events.append((PACKET, peer, packet, _INFOS[channel]))
+            if self._noted[0] is not event:
+                slot = event.peer.incomingPeerID
+                enet_packet = event.packet  # always touched: pyenet frees the packet with this object
+                packet = enet_packet.data
+                channel = event.channelID
+                number = None
+                # ENet sends every 65536th unreliable packet of a channel as a reliable one
+                if not channel & 1 or enet_packet.flags & _RELIABLE:
+                    number = self._filter.number(slot, channel, len(packet))
+                peer = self._peers[slot]
+                happened = None
+                if peer is not None and peer._sending:
+                    happened = PACKET, peer, packet, _INFOS[channel]
+                self._noted = event, slot, channel, number, happened
+            _, slot, channel, number, happened = self._noted
+            if number is not None:
+                self._filter.received(slot, channel, number)
+            if happened is not None and not (self._events and self._events[-1] is happened):
+                self._events.append(happened)
         elif kind == _CONNECT:
+            slot = event.peer.incomingPeerID
             # Measured, ENet would throw away unreliable packets for seconds whenever the round trip gets longer, as it
             # does when a game draws fewer frames. (Not before: both ends compare it when they connect.)
             event.peer.packetThrottleDeceleration = 0
+            if self._noted[0] is not event:
+                stale = self._peers[slot]
+                if stale is not None and stale._opened:  # Ctrl-C came into its abort(), and ENet has forgotten it
+                    self.drop(stale)
+                self._noted = (event,)
             peer = self._peers[slot]
             if peer is None:
                 address = event.peer.address
@@ -410,7 +452,7 @@ class Adapter:
             self._filter.opened(event.peer, peer.in_flight)
             peer._opened = peer._sending = True
             self._events.append((OPENED, peer, b"", None))
-        elif (peer := self._peers[slot]) is not None:
+        elif kind and (peer := self._peers[event.peer.incomingPeerID]) is not None:
             self.drop(peer)
 
     def flush(self) -> None:
@@ -425,7 +467,7 @@ class Adapter:
             return
         self._host.flush()
         for peer in self._peers:
-            if peer is not None:
+            if peer is not None and peer._enet is not None:
                 # ENet, told to disconnect, throws away what it received and has not handed over: not while the other
                 # end may be reading our last packets
                 # since disconnect(), it does read, and lacks what is lost by now: better it knows
@@ -444,6 +486,9 @@ class Adapter:
         self._asking = {}
         self._peers = []
         self._events = []
+        self._raw.clear()  # they must not outlive the host, and a traceback may keep the list
+        self._made.clear()
+        self._noted = (None,)
         if self._selector is not None:
             self._selector.close()
             self._selector = None

@@ -259,8 +259,8 @@ class DatagramFilter:
                 if now >= request.due:
                     request.due = now + _RETRY
                     self._send(request.address, _QUESTION + token + bytes(4))
-        cookies, self._cookies = self._cookies, []
-        return cookies
+        # no call stands between these two, and so no Ctrl-C
+        cookies, self._cookies = self._cookies, []; return cookies  # noqa: E702
 
     def is_closed(self, peer: Any) -> bool:
         """Tell whether the server has said that it does not know this open connection; ask it after some silence.
@@ -290,24 +290,39 @@ class DatagramFilter:
         """
         self._open[peer.incomingPeerID] = _Open(peer, in_flight)
 
-    def received(self, slot: int, channel: int, size: int) -> None:
-        """Take note of a reliable packet that ENet delivered, on whatever channel."""
+    def number(self, slot: int, channel: int, size: int) -> int:
+        """Return what the number of the last command is when a reliable packet has been delivered."""
+        peer = self._open.get(slot)
+        if peer is None:
+            return 0
+        return peer.reached[channel] + (-(-size // peer.piece) if size > peer.piece else 1) & 0xFFFF
+
+    def received(self, slot: int, channel: int, number: int) -> None:
+        """Take note of a reliable packet that ENet delivered, on whatever channel; harmless when repeated.
+
+        :param number: of its last command; see :meth:`number`.
+        """
         peer = self._open.get(slot)
         if peer is None:
             return
         reached = peer.reached[channel]
-        numbers = 1
-        if size > peer.piece:
-            numbers = -(-size // peer.piece)
+        if reached == number:
+            return
+        if peer.begun:
             peer.held -= peer.begun.pop((channel, reached + 1 & 0xFFFF), 0)
-        elif peer.early:
+        if peer.early:
             peer.held -= peer.early.pop((channel, reached + 1 & 0xFFFF), 0)
-        peer.reached[channel] = reached + numbers & 0xFFFF
+        if not peer.begun and not peer.early:
+            peer.held = 0  # whatever a Ctrl-C kept from being counted
         if channel in peer.queued:
+            numbers = number - reached & 0xFFFF
             before = peer.queued[channel] - reached & 0xFFFF
             if before <= numbers:
                 del peer.queued[channel]
             peer.distance -= min(before, numbers)
+            if not peer.queued:
+                peer.distance = 0
+        peer.reached[channel] = number
 
     def closed(self, slot: int) -> None:
         """Forget the peer with that ``incomingPeerID``; harmless when it is unknown."""
@@ -320,9 +335,9 @@ class DatagramFilter:
         if self._busy:
             for peer in self._busy:
                 peer.unreliable = peer.steps = peer.acknowledged = 0
-            self._busy.clear()
             self._steps = 0
             self._greedy.clear()
+            self._busy.clear()
 
     # every datagram
 
@@ -576,8 +591,8 @@ class DatagramFilter:
             elif data.startswith(_ANSWER):
                 request = self._requests.get(token)
                 if request is not None and address.port == request.port and address.host == request.host:
-                    del self._requests[token]
                     self._cookies.append((token, int.from_bytes(data[28:], "big")))
+                    del self._requests[token]
                 return True  # a second answer is nothing bad
             elif data.startswith(_IS_OPEN):
                 if self._listening:

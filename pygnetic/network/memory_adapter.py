@@ -4,8 +4,7 @@ import errno
 import itertools
 import time
 import weakref
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pygnetic.limits import Limits
 from pygnetic.network import base
@@ -29,11 +28,12 @@ def _key(host: str, port: int) -> tuple[str, int]:
 class Peer:
     """The other end, which is a Peer of another adapter."""
 
-    __slots__ = ("_adapter", "_ended", "_left", "_opened", "_other", "address", "unsent")
+    __slots__ = ("_adapter", "_ended", "_left", "_opened", "_other", "address", "taking", "unsent")
 
     def __init__(self, adapter: "Adapter", address: tuple[str, int]) -> None:
         self.address = address
         self.unsent = 0
+        self.taking: Iterator[Event] = iter(())
         self._adapter = adapter
         self._opened = False
         self._left = False  # closed by this end
@@ -50,7 +50,8 @@ class Peer:
         if unsent > limit and base.over_limit(packet, unsent, limit):
             return False
         self.unsent = unsent
-        other._adapter.events.append((PACKET, other, packet, _INFOS[channel]))
+        self.taking = iter(((PACKET, other, packet, _INFOS[channel]),))
+        other._adapter.events.extend(self.taking)
         return True
 
     def disconnect(self) -> None:
@@ -62,9 +63,9 @@ class Peer:
 
     def _end(self) -> None:
         if not self._ended:
-            self._ended = True
-            self.unsent = 0
             self._adapter.events.append((CLOSED, self, b"", None))
+            self.unsent = 0
+            self._ended = True
 
     def break_off(self, packet: bytes) -> None:
         """Close, and tell why: what was sent has arrived already."""
@@ -96,7 +97,7 @@ class Adapter:
         self.clock = clock
         self.limits = limits
         self.address: tuple[str, int] | None = None
-        self.events: deque[Event] = deque()
+        self.events: list[Event] = []
         self._peers: set[Peer] = set()
         self._closed = False
         if address is not None:
@@ -136,13 +137,11 @@ class Adapter:
     def poll(self, timeout: float = 0) -> list[Event]:
         """Take all there is; it never waits, since whoever would send is in this process."""
         taken: list[Event] = []
-        while self.events:
-            event = self.events.popleft()
-            kind, peer, packet, _ = event
+        for event in self.events:  # which stay there until they are returned
+            kind, peer, _, _ = event
             if kind == PACKET:
-                assert peer._other is not None  # every packet comes before CLOSED
-                if not peer._other._ended:
-                    peer._other.unsent -= len(packet) + _QUEUED_COST
+                if peer._other is not None:
+                    peer._other.unsent = 0
             elif kind == CLOSED:
                 event = (CLOSED, peer, b"", never_opened(peer._opened))
                 peer._other = None
@@ -152,7 +151,8 @@ class Adapter:
             else:
                 peer._opened = True
             taken.append(event)
-        return taken
+        # no call stands between these two, and so no Ctrl-C
+        self.events = []; return taken  # noqa: E702
 
     def flush(self) -> None:
         """Nothing to do: packets arrive when they are sent."""

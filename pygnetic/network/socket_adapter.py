@@ -11,7 +11,8 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import repeat, starmap
 from typing import Any
 
 from pygnetic.errors import DisconnectReason
@@ -60,8 +61,8 @@ class Peer:
     """One TCP connection."""
 
     __slots__ = (
-        "_adapter", "_addresses", "_attempts", "_in", "_mask", "_missing", "_out", "_sock", "_state",
-        "address", "unsent",
+        "_adapter", "_addresses", "_attempts", "_in", "_mask", "_out", "_sock", "_state",
+        "address", "taking", "unsent",
     )  # fmt: skip
 
     def __init__(self, adapter: "Adapter", address: tuple[str, int]) -> None:
@@ -72,17 +73,22 @@ class Peer:
         self._attempts: list[_Attempt] = []
         self._sock: socket.socket | None = None
         self._state = _NEW
-        self._mask = 0
-        self._in: bytes | bytearray = b""  # what came of a packet that is not whole yet
-        self._missing = 0  # bytes until it is, or until one knows how many
-        self._out: list[bytes] = []
+        self._mask = 0  # what the selector watches; -1 while it is being told
+        # What came of a packet that is not whole yet, how many bytes it needs to be (or to tell how many), and what is
+        # whole and no event yet. Replaced as a whole, so that Ctrl-C never finds a half of it.
+        self._in: tuple[list[bytes], int, Iterator[Event]] = ([], _LENGTH, iter(()))
+        # Frames. What send() returns is put behind them in the same step, and after that both go: a number that is
+        # found here is the bytes before it that were sent when Ctrl-C came.
+        self._out: list[Any] = []
+        self.taking: Iterator[bytes] = iter(())
 
     def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
         """Queue a packet; False before OPENED, after close and over the unsent limit."""
         adapter = self._adapter
-        if packet is not adapter.packet:  # a broadcast sends the same to many
-            adapter.packet, adapter.frame = packet, len(packet).to_bytes(_LENGTH, "big") + packet
-        frame = adapter.frame
+        framed = adapter.framed
+        if packet is not framed[0]:  # a broadcast sends the same to many
+            framed = adapter.framed = packet, len(packet).to_bytes(_LENGTH, "big") + packet
+        frame = framed[1]
         unsent = self.unsent + len(frame) + _QUEUED_COST
         if self._state != _OPEN:
             return False
@@ -92,22 +98,25 @@ class Peer:
         if not out:
             adapter.writers.append(self)
         self.unsent = unsent
-        out.append(frame)
+        taking = self.taking = iter((frame,))
+        out.extend(taking)
         return True
 
     def disconnect(self) -> None:
         """Close; what was sent before still arrives."""
         if self._state == _OPEN:
-            self._state = _CLOSING
             self._adapter.writers.append(self)
+            self._state = _CLOSING
         elif self._state == _NEW:
             self.abort()
 
     def break_off(self, packet: bytes) -> None:
         """Close, and have a packet arrive that tells why: what was not begun to be written is dropped."""
         if self._state == _OPEN:
-            self.unsent -= sum(len(frame) + _QUEUED_COST for frame in self._out[1:])
+            if not all(type(frame) is bytes for frame in self._out):
+                _settle(self._out)
             del self._out[1:]  # the first may be the rest of a packet
+            self.unsent = sum(len(frame) + _QUEUED_COST for frame in self._out)
             self.send(packet)
         self.disconnect()
 
@@ -133,9 +142,12 @@ class Adapter:
         self.limits = limits
         self.address: tuple[str, int] | None = None
         self.writers: list[Peer] = []  # have something to send that the selector does not know of
-        self.packet: bytes | None = None  # the last that was sent, and the same with its length before it
-        self.frame = b""
-        self._events: deque[Event] = deque()
+        self.framed: tuple[bytes | None, bytes] = None, b""  # the last packet sent, and it with its length before it
+        self._events: list[Event] = []
+        # What Ctrl-C may have interrupted, and the next poll settles first:
+        self._accepted: list[Any] = []  # a socket with its address that was accepted, then the peer that it is
+        self._reading: Peer | None = None
+        self._dropped: list[Event] = []  # CLOSED of peers that are to be forgotten
         self._peers: set[Peer] = set()
         self._listener: socket.socket | None = None
         self._resume = 0.0
@@ -170,7 +182,7 @@ class Adapter:
     def _try_next(self, peer: Peer) -> None:
         """Begin with the next address that one can begin with."""
         assert self._selector is not None
-        self._waiting.pop(peer, None)
+        self._waiting[peer] = self.clock()  # so that it is done again if Ctrl-C comes
         while peer._addresses:
             family, address = peer._addresses.pop(0)
             try:
@@ -184,12 +196,15 @@ class Adapter:
                 attempt = _Attempt(peer, sock)
                 peer._attempts.append(attempt)
                 self._selector.register(sock, selectors.EVENT_WRITE, attempt)
-                if peer._addresses:
-                    self._waiting[peer] = self.clock() + _HEAD_START
-                return
+                break
             sock.close()
-        if not peer._attempts:
-            self.drop(peer, DisconnectReason.UNREACHABLE)
+        else:
+            if not peer._attempts:
+                self.drop(peer, DisconnectReason.UNREACHABLE)
+        if peer._addresses:
+            self._waiting[peer] = self.clock() + _HEAD_START
+        else:
+            self._waiting.pop(peer, None)
 
     def _try_others(self) -> float:
         """Try the next addresses where it is time to; return the seconds until it is again."""
@@ -202,28 +217,33 @@ class Adapter:
         if mask == peer._mask or self._selector is None or peer._sock is None:
             return
         selector, sock = self._selector, peer._sock
-        try:
-            if not peer._mask:
-                selector.register(sock, mask, peer)
-            elif mask:
-                selector.modify(sock, mask, peer)
-            else:
+        before, peer._mask = peer._mask, -1
+        if before < 0:  # a Ctrl-C came: it may be registered for anything
+            before = 0
+            with contextlib.suppress(KeyError):
                 selector.unregister(sock)
-        except KeyError:  # a Ctrl-C came between the last change and its note here
-            if mask:
-                (selector.register if peer._mask else selector.modify)(sock, mask, peer)
+        if before and mask:
+            selector.modify(sock, mask, peer)
+        elif mask:
+            selector.register(sock, mask, peer)
+        elif before:
+            selector.unregister(sock)
         peer._mask = mask
 
     def drop(self, peer: Peer, reason: DisconnectReason) -> None:
         """Close a peer's socket and report it, once."""
-        if peer._state == _CLOSED:
-            return
-        self._forget(peer)
-        self._events.append((CLOSED, peer, b"", reason))
+        if peer._state != _CLOSED:
+            self._dropped.append((CLOSED, peer, b"", reason))
+            self._report()
+
+    def _report(self) -> None:
+        for _, peer, _, _ in self._dropped:
+            self._forget(peer)
+        self._events.extend(map(self._dropped.pop, repeat(0, len(self._dropped))))
 
     def _forget(self, peer: Peer) -> None:
         peer._state = _CLOSED
-        peer._out, peer._in, peer.unsent = [], b"", 0
+        peer._out, peer._in, peer.unsent = [], ([], _LENGTH, iter(())), 0
         self._release(peer)
         self._peers.discard(peer)
 
@@ -239,17 +259,26 @@ class Adapter:
 
     def _give_up(self, attempt: _Attempt) -> None:
         if self._selector is not None:
-            self._selector.unregister(attempt.sock)
+            with contextlib.suppress(KeyError, ValueError):  # done already, before a Ctrl-C
+                self._selector.unregister(attempt.sock)
         attempt.sock.close()
 
     def poll(self, timeout: float = 0) -> list[Event]:
         """Send what is queued, wait up to ``timeout`` ms for the first event, then take all there is."""
         if self._selector is None:
             return []
+        if self._dropped:
+            self._report()
+        if self._reading is not None:
+            self._frames(self._reading)
+            self._reading = None
+        if self._accepted:
+            self._admit()
         self.flush()
         if self._resume and self.clock() >= self._resume and self._listener is not None:
+            with contextlib.suppress(KeyError):  # a Ctrl-C came between the two, the last time
+                self._selector.register(self._listener, selectors.EVENT_READ, None)
             self._resume = 0.0
-            self._selector.register(self._listener, selectors.EVENT_READ, None)
         seconds = max(timeout, 0) / 1000
         if self._waiting:
             seconds = min(seconds, self._try_others())
@@ -288,45 +317,60 @@ class Adapter:
             if self.clock() > end:
                 break
         self._late = {peer: place for place, (peer, _) in enumerate(todo)}
-        events = list(self._events)
-        self._events.clear()
-        return events
+        # no call stands between these two, and so no Ctrl-C
+        events, self._events = self._events, []; return events  # noqa: E702
 
     def _accept(self, end: float) -> None:
         assert self._listener is not None and self._selector is not None
         for _ in range(_BACKLOG):
             try:
-                sock, address = self._listener.accept()
+                self._accepted.extend(starmap(self._listener.accept, ((),)))  # accepted and kept in one step
             except OSError as error:
                 if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    self._selector.unregister(self._listener)
                     self._resume = self.clock() + _PAUSE
+                    self._selector.unregister(self._listener)
                 return
-            if address is None:  # macOS, where accept() hands over a connection that was reset already
-                sock.close()
-                continue
-            host = address[0].removeprefix("::ffff:")  # an IPv4 address on a socket that takes both
-            peer = Peer(self, (host, address[1]))
-            peer._sock = sock
-            self._peers.add(peer)
-            sock.setblocking(False)
-            self._open(peer)
+            self._admit()
             if self.clock() > end:  # a hundred take some ms
                 return
 
+    def _admit(self) -> None:
+        """Open the connection that was accepted; done again if Ctrl-C comes before its end."""
+        if isinstance(self._accepted[0], tuple):
+            sock, address = self._accepted[0]
+            if address is None:  # macOS, where accept() hands over a connection that was reset already
+                sock.close()
+                del self._accepted[0]
+                return
+            host = address[0].removeprefix("::ffff:")  # an IPv4 address on a socket that takes both
+            peer = Peer(self, (host, address[1]))
+            peer._sock = sock
+            self._accepted[0] = peer
+        peer = self._accepted[0]
+        self._peers.add(peer)
+        peer._sock.setblocking(False)
+        self._open(peer)
+        del self._accepted[0]
+
     def _connected(self, attempt: _Attempt) -> None:
+        """An attempt has come to its end; done again if Ctrl-C comes before the end of this."""
         peer = attempt.peer
         if attempt not in peer._attempts:
             return  # another address has just opened
-        peer._attempts.remove(attempt)
         if attempt.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._waiting[peer] = self.clock()
             self._give_up(attempt)
+            peer._attempts.remove(attempt)
             self._try_next(peer)
         else:
-            self._release(peer)
+            for other in peer._attempts:
+                if other is not attempt:
+                    self._give_up(other)
             peer._addresses = []
+            self._waiting.pop(peer, None)
             peer._sock, peer.address, peer._mask = attempt.sock, attempt.address, selectors.EVENT_WRITE
             self._open(peer)
+            peer._attempts = []
 
     def _open(self, peer: Peer) -> None:
         assert peer._sock is not None
@@ -334,68 +378,81 @@ class Adapter:
             # a game's packets are small and urgent: do not wait for more to fill a segment (Nagle, RFC 896)
             peer._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer._state = _OPEN
-        self._watch(peer, selectors.EVENT_READ)
         self._events.append((OPENED, peer, b"", None))
+        self._watch(peer, selectors.EVENT_READ)
 
     def _read(self, peer: Peer, chunk: int = _CHUNK) -> bool:
         """Read so many bytes; True if there may be more."""
         if peer._sock is None:
             return False
+        self._reading = peer
+        chunks = peer._in[0]
         try:
-            data = peer._sock.recv(chunk)
+            chunks.extend(map(peer._sock.recv, (chunk,)))  # read and kept in one step
         except OSError as error:
             if error.errno not in _AGAIN:
                 self.drop(peer, DisconnectReason.LOST)
+            self._reading = None
             return False
-        if not data:
-            self.drop(peer, DisconnectReason.LOST)
-            return False
+        size = len(chunks[-1])
         if peer._state == _OPEN:
-            self._frames(peer, data)
-        return len(data) == chunk  # a short read has emptied the socket: saves the call that says so
-
-    def _frames(self, peer: Peer, data: bytes) -> None:
-        if peer._in:
-            peer._in += data
-            peer._missing -= len(data)
-            if peer._missing > 0:
-                return  # a big packet is copied once, and not again with each chunk
-            data = bytes(peer._in)
-        start, end, whole = 0, len(data), _LENGTH
-        append = self._events.append
-        while end - start >= _LENGTH:
-            size = int.from_bytes(data[start : start + _LENGTH], "big")
-            if not 0 < size <= self.limits.packet_size:
-                self.drop(peer, DisconnectReason.PROTOCOL_ERROR)
-                return
-            if end - start - _LENGTH < size:
-                whole += size
-                break
-            start += _LENGTH
-            append((PACKET, peer, data[start : start + size], _INFO))
-            start += size
-        if start < end:
-            peer._in = bytearray(data[start:])
-            peer._missing = whole - (end - start)
+            self._frames(peer)
+        elif size:
+            chunks.clear()
         else:
-            peer._in = b""
+            self.drop(peer, DisconnectReason.LOST)
+        self._reading = None
+        return size == chunk  # a short read has emptied the socket: saves the call that says so
+
+    def _frames(self, peer: Peer) -> None:
+        """Make events of what was read; done again if Ctrl-C comes before its end."""
+        chunks, whole, _ = peer._in
+        if chunks:
+            if not chunks[-1]:
+                self.drop(peer, DisconnectReason.LOST)
+                return
+            if whole > _LENGTH and sum(map(len, chunks)) < whole:
+                return  # a big packet is copied once, and not again with each chunk
+            data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            start, end, whole = 0, len(data), _LENGTH
+            found: list[Event] = []
+            while end - start >= _LENGTH:
+                size = int.from_bytes(data[start : start + _LENGTH], "big")
+                if not 0 < size <= self.limits.packet_size:
+                    whole = 0
+                    break
+                if end - start - _LENGTH < size:
+                    whole += size
+                    break
+                start += _LENGTH
+                found.append((PACKET, peer, data[start : start + size], _INFO))
+                start += size
+            peer._in = [data[start:]] if start < end else [], whole, iter(found)
+        self._events.extend(peer._in[2])
+        if not whole:
+            self.drop(peer, DisconnectReason.PROTOCOL_ERROR)
 
     def _write(self, peer: Peer) -> None:
         out, sock = peer._out, peer._sock
         if out and sock is not None:
-            data = out[0] if len(out) == 1 else b"".join(out)
             try:
-                sent = sock.send(data)
+                data = out[0] if len(out) == 1 else b"".join(out)
+            except TypeError:  # there is a number
+                _settle(out)
+                data = b"".join(out)
+            try:
+                out.extend(map(sock.send, (data,)))
+                sent = out[-1]
             except OSError as error:
                 # broken: what came before is still to be read, and reading finds the end
                 sent = 0 if error.errno in _AGAIN else len(data)
-            out.clear()
-            peer.unsent = 0
             if sent < len(data):
-                out.append(data[sent:])
+                out[:] = (data[sent:],)
                 peer.unsent = len(data) - sent + _QUEUED_COST
                 self._watch(peer, _READ_AND_WRITE)
                 return
+            out.clear()
+        peer.unsent = 0
         if peer._mask != _READ:
             self._watch(peer, _READ)
         if peer._state == _CLOSING and peer._sock is not None:
@@ -443,6 +500,14 @@ class Adapter:
         if self._listener is not None:
             self._listener.close()
         self._events.clear()
+
+
+def _settle(out: list[Any]) -> None:
+    """Take what was sent off a queue in which Ctrl-C has left how much that was."""
+    left = b""
+    for item in out:
+        left = left[item:] if isinstance(item, int) else left + item
+    out[:] = (left,) if left else ()
 
 
 def _listen(host: str, port: int, timeout: float) -> socket.socket:
