@@ -142,8 +142,7 @@ def _interrupt_everywhere(world: World, event: str, visit: int, each: int, spare
 @pytest.mark.timeout(240)
 def test_ctrl_c_at_each_line(world: World) -> None:
     # each line of the filter takes half a second, in which a datagram that was dropped comes again
-    each = 1 if world.network == "enet" else 8
-    assert _interrupt_everywhere(world, "line", 1, each, spared="enet_filter.py") > 400
+    assert _interrupt_everywhere(world, "line", 1, 8, spared="enet_filter.py") > 400
 
 
 @pytest.mark.fuzz

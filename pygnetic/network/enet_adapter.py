@@ -295,6 +295,8 @@ class Adapter:
         self._filter.turn()
         if raw:
             self._sort()
+        if self._answers:  # ENet has perhaps begun to connect, and whose peer that is must be known when it has
+            self._connect()
         if self._filter.free < min(_FREE, self._free):  # some were taken since they were counted
             self._make_room()
         if self._behind:  # service() would hand these over, and read nothing
