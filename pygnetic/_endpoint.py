@@ -7,7 +7,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import count
+from itertools import count, starmap
 from operator import length_hint
 from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -85,7 +85,6 @@ class Endpoint:
         self._ended = False  # and close() has come to its end
         # the thread that is in update(), not trusted, since Ctrl-C can come before it is reset; and that was in it last
         self._updating = self._thread = 0
-        self._early: list[base.Event] = []  # came while another end of this program waited
         self._updated = False  # update() was ever called
         self._io = RLock()  # for the network outside of update()
         self._flushing = 0  # the thread that has it; not trusted either
@@ -93,7 +92,7 @@ class Endpoint:
         self._strangers = Strangers()
         self._outgoing: dict[Connection, None] = {}  # have something in their boxes
         self._ready: deque[Connection] = deque()  # have something to dispatch
-        self._polled: list[base.Event] = []  # what the adapter brought and is not sorted yet
+        self._arrived: list[list[base.Event]] = []  # what each poll brought and is not sorted yet
         self._sorting: tuple[list[base.Event], Iterator[base.Event]] = _SORTED  # and how far it is
         self._deadlines = Deadlines()
         self._said: tuple[Any, Iterator[Any]] | None = None  # to whom last what is said once, and its `taking` before
@@ -210,14 +209,16 @@ class Endpoint:
                     pass
             if self._outgoing:
                 self._flush()
-            if self._polled or self._early:
-                self._take_waiting()
+            if self._arrived:
+                self._take_arrived()
             timeout = self._bounded(timeout) if timeout else 0
-            self._polled = self._adapter.poll(timeout)  # kept at once: what follows may be interrupted
+            self._arrived.extend(map(self._adapter.poll, (timeout,)))  # returned and kept in one step
             now = self._clock()
             self._awake(now, timeout / 1000)
-            if self._polled:
+            if self._arrived[0]:
                 self._take(now)
+            else:
+                self._arrived.clear()
             if self._deadlines.next <= now:
                 self._judge(now)
             if self._ready:
@@ -315,7 +316,7 @@ class Endpoint:
             elif connection._opened_by is events[at] and connection._state != CONNECTING:
                 self._strangers.pop(connection._peer, None)
                 at += 1
-        events = self._polled = events[at:]
+        events = self._arrived[0] = events[at:]
         return events
 
     def _say_once(self, peer: Any, packet: bytes) -> None:
@@ -332,7 +333,7 @@ class Endpoint:
         find = self._connections.get
         ready = self._ready
         heard = now - self._slept
-        events = self._polled
+        events = self._arrived[0]
         if events is self._sorting[0]:
             events = self._unsorted()
         turn = iter(events)
@@ -363,16 +364,12 @@ class Endpoint:
                 self._wake(connection)
             else:
                 self._opened(connection)
-        self._polled = []
+        del self._arrived[0]
         self._sorting = _SORTED
 
-    def _take_waiting(self) -> None:
+    def _take_arrived(self) -> None:
         """Sort what Ctrl-C kept from being sorted, and what came while another end of this program waited."""
-        if self._polled:
-            self._take(self._clock())
-        # no call stands between the two, and so no Ctrl-C
-        self._polled, self._early = self._early, []
-        if self._polled:
+        while self._arrived:
             self._take(self._clock())
 
     def _take_control(self, connection: Connection, packet: bytes, now: float) -> None:
@@ -631,7 +628,7 @@ class Endpoint:
         :param final: nobody goes on reading here; else return who is to be waited for.
         """
         self._flush()
-        self._take_waiting()  # who is gone already is not waited for
+        self._take_arrived()  # who is gone already is not waited for
         code, text = DisconnectReason.CLOSED, "the client was closed"
         if self._serving:
             code, text = DisconnectReason.KICKED, "the server was closed"
@@ -649,10 +646,10 @@ class Endpoint:
 
     def _overhear(self) -> None:
         # not while a handler runs, nor from another thread; a flood waits in the network
-        if self._thread != get_ident() or self._closed or len(self._early) >= _MOST_EARLY:
+        if self._thread != get_ident() or self._closed or sum(map(len, self._arrived)) >= _MOST_EARLY:
             return
         if not (self._updating and self._runs(Endpoint.update)):
-            self._early.extend(self._adapter.poll())
+            self._arrived.extend(starmap(self._adapter.poll, ((),)))
 
     # -- what the end of the program and a fork do to it (see _goodbye.End)
 
