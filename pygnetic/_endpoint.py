@@ -275,9 +275,9 @@ class Endpoint:
             self._flushing = 0
             self._io.release()
 
-    def _runs(self, method: Callable[..., None], times: int = 1) -> bool:
-        """Whether the thread that was last in update() is in a method of this object, so many times."""
-        frame = sys._current_frames().get(self._updating)
+    def _runs(self, method: Callable[..., None], times: int = 1, thread: int = 0) -> bool:
+        """Whether a thread, or the one that was last in update(), is in a method of this object, so many times."""
+        frame = sys._current_frames().get(thread or self._updating)
         while frame is not None and times:
             times -= frame.f_code is method.__code__ and frame.f_locals.get("self") is self
             frame = frame.f_back
@@ -538,7 +538,8 @@ class Endpoint:
             elif target._ending is not None and target._state < CLOSING:  # Ctrl-C came into its _close()
                 target._close(*target._ending)
             elif target._state == OPEN:
-                self._keep_in_touch(target, now)
+                if target._gone is None:  # else what it sent before is handled first
+                    self._keep_in_touch(target, now)
             elif target._state == CONNECTING:
                 unreachable = DisconnectReason.UNREACHABLE
                 target.reason = Reason(unreachable, self._explain(target, unreachable))
@@ -572,14 +573,13 @@ class Endpoint:
 
         The end of ``with`` waits for up to a second, and so does Python's end for what is still open then.
         """
-        if self._ended or (self._closed and self._runs(Endpoint.close, 2)):
+        if self._ended or (self._closed and self._runs(Endpoint.close, 2, get_ident())):
             return
         self._refuse_other_thread("close")
         try:
             final = not timeout > 0
         except TypeError:
             raise TypeError(f"close() takes how long to wait, a number of ms, not {timeout!r}") from None
-        connections = list(self._connections.values())
         errors: list[BaseException] = []
         if not self._closed:
             self._check_updated()
@@ -591,6 +591,7 @@ class Endpoint:
                 errors.append(error)
             self._closed = True
         self._adapter.close()
+        connections = list(self._connections.values())
         # of who is CLOSED and still here, one handler raised in on_disconnect() and others are to be told
         for connection in connections + [left for left in self._ready if left._state == CLOSED]:
             self._end(connection)
@@ -673,11 +674,12 @@ class Endpoint:
 
     def _kill(self, text: str) -> None:
         """Nobody sends what connections would accept, so they do not."""
-        for connection in self._connections.values():
+        for connection in [*self._connections.values(), *self._ready]:
             connection.reason = connection.reason or Reason(DisconnectReason.CLOSED, text)
             connection._state = CLOSED
             connection._outbox.shut()
             connection._inbox.drop()
+            deque(connection._inbox.farewell, 0)
 
 
 def _log_unraised(error: BaseException) -> None:

@@ -95,3 +95,13 @@ def test_a_count_cap_that_refuses_is_overloaded_and_never_a_silent_loss(wire_wor
         sent += 1
         assert sent < 2_000_000
     assert player.there.reason.code == DisconnectReason.OVERLOADED
+
+
+def test_what_is_refused_before_welcome_takes_no_room(memory_world: World) -> None:
+    factory = memory_world.factory()
+    factory.register("move", ("x",), reliable=False)
+    server = memory_world.server(message_factory=factory)
+    player = memory_world.connect(server, message_factory=factory, limits=Limits(unsent=3000))
+    assert [player.net_move("x" * 1000) for _ in range(4)] == [True, True, False, False]
+    assert player.net_echo("there is room for this")
+    memory_world.until(lambda: len(server.made) == 1 and server.made[0].messages)
