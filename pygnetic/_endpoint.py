@@ -7,7 +7,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import count
+from itertools import count, starmap
 from operator import length_hint
 from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -85,7 +85,6 @@ class Endpoint:
         self._ended = False  # and close() has come to its end
         # the thread that is in update(), not trusted, since Ctrl-C can come before it is reset; and that was in it last
         self._updating = self._thread = 0
-        self._early: list[base.Event] = []  # came while another end of this program waited
         self._updated = False  # update() was ever called
         self._io = RLock()  # for the network outside of update()
         self._flushing = 0  # the thread that has it; not trusted either
@@ -93,7 +92,7 @@ class Endpoint:
         self._strangers = Strangers()
         self._outgoing: dict[Connection, None] = {}  # have something in their boxes
         self._ready: deque[Connection] = deque()  # have something to dispatch
-        self._polled: list[base.Event] = []  # what the adapter brought and is not sorted yet
+        self._arrived: list[list[base.Event]] = []  # what each poll brought and is not sorted yet
         self._sorting: tuple[list[base.Event], Iterator[base.Event]] = _SORTED  # and how far it is
         self._deadlines = Deadlines()
         self._said: tuple[Any, Iterator[Any]] | None = None  # to whom last what is said once, and its `taking` before
@@ -210,14 +209,16 @@ class Endpoint:
                     pass
             if self._outgoing:
                 self._flush()
-            if self._polled or self._early:
-                self._take_waiting()
+            if self._arrived:
+                self._take_arrived()
             timeout = self._bounded(timeout) if timeout else 0
-            self._polled = self._adapter.poll(timeout)  # kept at once: what follows may be interrupted
+            self._arrived.extend(map(self._adapter.poll, (timeout,)))  # returned and kept in one step
             now = self._clock()
             self._awake(now, timeout / 1000)
-            if self._polled:
+            if self._arrived[0]:
                 self._take(now)
+            else:
+                self._arrived.clear()
             if self._deadlines.next <= now:
                 self._judge(now)
             if self._ready:
@@ -274,9 +275,9 @@ class Endpoint:
             self._flushing = 0
             self._io.release()
 
-    def _runs(self, method: Callable[..., None], times: int = 1) -> bool:
-        """Whether the thread that was last in update() is in a method of this object, so many times."""
-        frame = sys._current_frames().get(self._updating)
+    def _runs(self, method: Callable[..., None], times: int = 1, thread: int = 0) -> bool:
+        """Whether a thread, or the one that was last in update(), is in a method of this object, so many times."""
+        frame = sys._current_frames().get(thread or self._updating)
         while frame is not None and times:
             times -= frame.f_code is method.__code__ and frame.f_locals.get("self") is self
             frame = frame.f_back
@@ -315,7 +316,7 @@ class Endpoint:
             elif connection._opened_by is events[at] and connection._state != CONNECTING:
                 self._strangers.pop(connection._peer, None)
                 at += 1
-        events = self._polled = events[at:]
+        events = self._arrived[0] = events[at:]
         return events
 
     def _say_once(self, peer: Any, packet: bytes) -> None:
@@ -332,7 +333,7 @@ class Endpoint:
         find = self._connections.get
         ready = self._ready
         heard = now - self._slept
-        events = self._polled
+        events = self._arrived[0]
         if events is self._sorting[0]:
             events = self._unsorted()
         turn = iter(events)
@@ -363,16 +364,12 @@ class Endpoint:
                 self._wake(connection)
             else:
                 self._opened(connection)
-        self._polled = []
+        del self._arrived[0]
         self._sorting = _SORTED
 
-    def _take_waiting(self) -> None:
+    def _take_arrived(self) -> None:
         """Sort what Ctrl-C kept from being sorted, and what came while another end of this program waited."""
-        if self._polled:
-            self._take(self._clock())
-        # no call stands between the two, and so no Ctrl-C
-        self._polled, self._early = self._early, []
-        if self._polled:
+        while self._arrived:
             self._take(self._clock())
 
     def _take_control(self, connection: Connection, packet: bytes, now: float) -> None:
@@ -541,7 +538,8 @@ class Endpoint:
             elif target._ending is not None and target._state < CLOSING:  # Ctrl-C came into its _close()
                 target._close(*target._ending)
             elif target._state == OPEN:
-                self._keep_in_touch(target, now)
+                if target._gone is None:  # else what it sent before is handled first
+                    self._keep_in_touch(target, now)
             elif target._state == CONNECTING:
                 unreachable = DisconnectReason.UNREACHABLE
                 target.reason = Reason(unreachable, self._explain(target, unreachable))
@@ -575,14 +573,13 @@ class Endpoint:
 
         The end of ``with`` waits for up to a second, and so does Python's end for what is still open then.
         """
-        if self._ended or (self._closed and self._runs(Endpoint.close, 2)):
+        if self._ended or (self._closed and self._runs(Endpoint.close, 2, get_ident())):
             return
         self._refuse_other_thread("close")
         try:
             final = not timeout > 0
         except TypeError:
             raise TypeError(f"close() takes how long to wait, a number of ms, not {timeout!r}") from None
-        connections = list(self._connections.values())
         errors: list[BaseException] = []
         if not self._closed:
             self._check_updated()
@@ -594,6 +591,7 @@ class Endpoint:
                 errors.append(error)
             self._closed = True
         self._adapter.close()
+        connections = list(self._connections.values())
         # of who is CLOSED and still here, one handler raised in on_disconnect() and others are to be told
         for connection in connections + [left for left in self._ready if left._state == CLOSED]:
             self._end(connection)
@@ -631,7 +629,7 @@ class Endpoint:
         :param final: nobody goes on reading here; else return who is to be waited for.
         """
         self._flush()
-        self._take_waiting()  # who is gone already is not waited for
+        self._take_arrived()  # who is gone already is not waited for
         code, text = DisconnectReason.CLOSED, "the client was closed"
         if self._serving:
             code, text = DisconnectReason.KICKED, "the server was closed"
@@ -649,10 +647,10 @@ class Endpoint:
 
     def _overhear(self) -> None:
         # not while a handler runs, nor from another thread; a flood waits in the network
-        if self._thread != get_ident() or self._closed or len(self._early) >= _MOST_EARLY:
+        if self._thread != get_ident() or self._closed or sum(map(len, self._arrived)) >= _MOST_EARLY:
             return
         if not (self._updating and self._runs(Endpoint.update)):
-            self._early.extend(self._adapter.poll())
+            self._arrived.extend(starmap(self._adapter.poll, ((),)))
 
     # -- what the end of the program and a fork do to it (see _goodbye.End)
 
@@ -676,11 +674,12 @@ class Endpoint:
 
     def _kill(self, text: str) -> None:
         """Nobody sends what connections would accept, so they do not."""
-        for connection in self._connections.values():
+        for connection in [*self._connections.values(), *self._ready]:
             connection.reason = connection.reason or Reason(DisconnectReason.CLOSED, text)
             connection._state = CLOSED
             connection._outbox.shut()
             connection._inbox.drop()
+            deque(connection._inbox.farewell, 0)
 
 
 def _log_unraised(error: BaseException) -> None:

@@ -1,9 +1,7 @@
 """What one connection has received and not handed to its handlers yet."""
 
-import operator
-import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial, reduce
 from itertools import repeat
 from operator import length_hint
@@ -34,16 +32,6 @@ Calls = Iterator[Callable[[], Any]]
 # A signal handler, and with it Ctrl-C, runs between two instructions of Python code. So whatever must happen together,
 # such as taking a message off and beginning its handler, is one call of C code here: the next() of a map().
 _call: Callable[[Callable[[], Any]], Any] = partial.__call__  # type: ignore[assignment]
-if sys.version_info >= (3, 11):
-
-    def _each(functions: Iterable[Callable[..., Any]], handler: Handler, messages: Iterable[Any]) -> Iterator[Any]:
-        return map(operator.call, functions, repeat(handler), messages)
-
-else:
-
-    def _each(functions: Iterable[Callable[..., Any]], handler: Handler, messages: Iterable[Any]) -> Iterator[Any]:
-        return map(reduce, functions, zip(messages), repeat(handler))  # reduce(f, (message,), handler) calls f once
-
 _Batch = tuple[Event | None, list[Any], Iterator[Any], Calls]
 _DONE: Iterator[Any] = iter(())
 _NOTHING: _Batch = (None, [], _DONE, _DONE)
@@ -174,20 +162,26 @@ class Inbox:
     def _hand_all(
         self, messages: list[Any], left: Iterator[Any], most: int, connection: Any, handle_error: HandleError
     ) -> None:
-        """Hand messages to the only handler."""
+        """Hand messages to the only handler, a run of one kind at a time: it may get other methods in between."""
         handler, receivers = self.handlers[0]
+        end = min(len(messages), len(messages) - length_hint(left) + most)
+        alike = len(set(map(type, messages))) == 1
+        while self._batch[2] is left and len(self.handlers) == 1:
+            start = len(messages) - length_hint(left)
+            if start >= end:
+                return
+            kind, after = type(messages[start]), end if alike else start + 1
+            while after < end and type(messages[after]) is kind:
+                after += 1
+            self._turns = repeat(handler, after - start)
+            calls = map(_taker(handler, receivers, kind, self._batch[0]), self._turns, left)
+            self._make_all(calls, messages, left, connection, handle_error)
+
+    def _make_all(
+        self, calls: Calls, messages: list[Any], left: Iterator[Any], connection: Any, handle_error: HandleError
+    ) -> None:
+        """Make calls that take messages; those behind one that raises are made all the same."""
         start = len(messages) - length_hint(left)
-        table = {kind: _taker(handler, receivers, kind, self._batch[0]) for kind in set(map(type, messages))}
-        turns: Iterator[Any]
-        calls: Iterator[Any]
-        if len(table) == 1:
-            (function,) = table.values()
-            turns = repeat(handler, most)
-            calls = map(function, turns, left)
-        else:
-            turns = iter([table[type(message)] for message in messages[start : start + most]])
-            calls = _each(turns, handler, left)
-        self._turns = turns
         more = True
         while more:
             results: list[Any] = []

@@ -100,9 +100,10 @@ class Outbox:
 
     def hold(self, index: int, message_class: type, data: bytes) -> bool:
         """Before WELCOME nothing can leave: keep a message till then; False if that is too much."""
-        self._held += len(data) + _HELD_COST
-        if self._held > self._limits.unsent:
+        held = self._held + len(data) + _HELD_COST
+        if held > self._limits.unsent:
             return False
+        self._held = held
         self.kinds[index].append(message_class)
         self.boxes[index].append(data)
         return True

@@ -278,7 +278,7 @@ class Server(Endpoint):
         if connection._state != CLOSED:  # else making the handler closed us
             super()._welcomed(connection)
         if problem is not None:
-            raise problem
+            self._handle(connection, problem)
 
     def _closing(self, connection: Connection) -> None:
         super()._closing(connection)

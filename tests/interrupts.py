@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dis
 import itertools
 import os
@@ -18,6 +19,15 @@ _COMPILED = "<pygnetic message"
 
 # Python looks for signals at the entry of a function, behind a call, and where a loop goes back.
 _AFTER = ("RESUME", "CALL", "PRECALL", "JUMP_BACKWARD", "JUMP_ABSOLUTE")
+
+
+def apart(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function in a thread of its own, and return what it returns.
+
+    What is raised from a trace function leaves traces in CPython: sys.exc_info() goes on telling of it in that thread.
+    """
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(function, *args).result()
 
 
 class Interrupter:

@@ -233,3 +233,18 @@ def test_what_getattr_raises_is_the_handler_s_error(make_pair: Any) -> None:
     with pytest.raises(KeyError, match="net_other"):
         pair.client.update()
     assert pair.connection.connected
+
+
+def test_a_method_set_by_another_message_of_the_same_packet() -> None:
+    class Starting(Player):
+        def net_chat(self, message: Any) -> None:
+            self.net_other = lambda message: self.got.append("set")
+
+    factory = MessageFactory("json")
+    factory.register("chat", ("text",))
+    factory.register("other", ("text",))
+    handler = Starting()
+    with Pair(factory, Handler, client_handler=handler) as pair:
+        pair.open()
+        say(pair, "chat", "other", "other")
+    assert handler.got == ["set", "set"]

@@ -85,7 +85,8 @@ def test_messages_before_welcome_count_as_what_they_take(memory_world: World) ->
 
 def test_a_count_cap_that_refuses_is_overloaded_and_never_a_silent_loss(wire_world: World) -> None:
     """An adapter refuses by its own cost before the bytes reach the limit: the sender must learn it all the same."""
-    server = wire_world.server(limits=Limits(unsent=2 * LIMIT))
+    limit = 2 * LIMIT if wire_world.network == "enet" else LIMIT // 8
+    server = wire_world.server(limits=Limits(unsent=limit))
     player = wire_world.join(server)
     wire_world.pumps.remove(player.client.update)
     sent = 0
@@ -95,3 +96,13 @@ def test_a_count_cap_that_refuses_is_overloaded_and_never_a_silent_loss(wire_wor
         sent += 1
         assert sent < 2_000_000
     assert player.there.reason.code == DisconnectReason.OVERLOADED
+
+
+def test_what_is_refused_before_welcome_takes_no_room(memory_world: World) -> None:
+    factory = memory_world.factory()
+    factory.register("move", ("x",), reliable=False)
+    server = memory_world.server(message_factory=factory)
+    player = memory_world.connect(server, message_factory=factory, limits=Limits(unsent=3000))
+    assert [player.net_move("x" * 1000) for _ in range(4)] == [True, True, False, False]
+    assert player.net_echo("there is room for this")
+    memory_world.until(lambda: len(server.made) == 1 and server.made[0].messages)

@@ -112,8 +112,10 @@ class Peer:
 
     def _settle(self) -> None:
         # a Ctrl-C at the wrong moment makes it too small, and never too large; once all are counted it is right again
-        self._held = max(self._held - sum(self._freed), 0)
-        self._freed.clear()
+        freed = self._freed
+        count = len(freed)
+        self._held = max(self._held - sum(freed[:count]), 0)
+        del freed[:count]
 
     def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
         """Queue a packet; False before OPENED, after close and over the unsent limit."""
@@ -295,6 +297,8 @@ class Adapter:
         self._filter.turn()
         if raw:
             self._sort()
+        if self._answers:  # ENet has perhaps begun to connect, and whose peer that is must be known when it has
+            self._connect()
         if self._filter.free < min(_FREE, self._free):  # some were taken since they were counted
             self._make_room()
         if self._behind:  # service() would hand these over, and read nothing
