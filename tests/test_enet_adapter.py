@@ -233,7 +233,8 @@ def test_close_frees_the_port_while_a_traceback_lives() -> None:
 
 def interrupted_polls() -> list[KeyboardInterrupt]:
     """Poll with a Ctrl-C at each line in turn, and close; return what was raised."""
-    kept: list[KeyboardInterrupt] = []  # what "except KeyboardInterrupt as error" or a debugger keeps: the frames, with their local variables
+    # as "except KeyboardInterrupt as error" or a debugger does: with the frames, and their local variables
+    kept: list[KeyboardInterrupt] = []
     pressed = True
     while pressed:
         server = enet_adapter.Adapter(("127.0.0.1", 0), limits=DEFAULT)
