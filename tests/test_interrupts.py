@@ -147,7 +147,6 @@ def test_ctrl_c_at_each_line(world: World) -> None:
 
 @pytest.mark.fuzz
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("visit", [1, 2, 3, 7])
-@pytest.mark.parametrize("event", ["line", "opcode"])
+@pytest.mark.parametrize(("event", "visit"), [("line", 2), ("opcode", 1), ("opcode", 3)])
 def test_ctrl_c_at_each_line_and_opcode_whichever_time(world: World, event: str, visit: int) -> None:
-    assert apart(_interrupt_everywhere, world, event, visit, 1) > (100 if visit == 7 else 200)
+    assert apart(_interrupt_everywhere, world, event, visit, 1) > 200
