@@ -10,6 +10,7 @@ from typing import Any
 
 import pygnetic as net
 from pygnetic import _session, network
+from pygnetic.connection import CLOSED as ENDED
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
@@ -31,7 +32,7 @@ def honest(adapter: str, host: str, port: str) -> None:
     client = net.Client(message_factory=factory, n_adapter=adapter)
     connection = client.connect(host, int(port))
     number = 0
-    while wanted() and (connection.reason is None or connection._state != 3):
+    while wanted() and (connection.reason is None or connection._state != ENDED):
         client.update(16)
         connection.net_echo(number)
         number += 1

@@ -112,7 +112,7 @@ _MOST_ANSWERS = 1000
 _CONNECT_SIZE = 52
 _CONNECT_START = b"\x8f\xff"
 _CONNECT_COMMAND = b"\x82\xff\x00\x01"
-# When no more slots are free, the adapter makes room before the next turn, so each CONNECT pushes out another. Then
+# When fewer slots are free, the adapter makes room before the next turn, so each CONNECT pushes out another. Then
 # only so many of one host are admitted in 1/60 s: if 64 wait, each has a quarter of a second to be completed. And only
 # one of one address and port in 2 s, or whoever has one cookie would keep out all others behind the same address. ENet
 # repeats a CONNECT 0.5, 1.5 and 3.5 s after the first.
@@ -622,7 +622,7 @@ class DatagramFilter:
             self._send(address, _IS_CLOSED + question[20:])
 
     def _admit(self, address: Any) -> bool:
-        if self.free <= _LAST_SLOTS:
+        if self.free < _LAST_SLOTS:  # and not at as many: the one that is admitted then has them counted anew
             now = self._clock()
             if now >= self._hosts_since + _HOST_PERIOD:
                 self._hosts.clear()
