@@ -131,7 +131,8 @@ def test_a_flooder_beside_an_honest_client(wire_name: str, kind: str, figure: No
     told = ", ".join(
         f"{figures.times(result.reasons.count(reason))} {reason}" for reason in sorted(set(result.reasons))
     )
-    figure(figures.FLOOD, wire_name, f"{kind}: the flooder, who comes again, is", told or ("never here" if kind == "BYEs" else "slowed down"))
+    told = told or ("never here" if kind == "BYEs" else "slowed down")
+    figure(figures.FLOOD, wire_name, f"{kind}: the flooder, who comes again, is", told)
     assert result.good(result.slow) and result.honest
 
 

@@ -484,7 +484,7 @@ class Adapter:
             return
         self.flush()
         for peer in list(self._peers):
-            if peer._state != _NEW:
+            if peer._state in (_OPEN, _CLOSING):  # and not CLOSED, where Ctrl-C came before it was forgotten
                 self.part(peer)
         self.abandon()
 
