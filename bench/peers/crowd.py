@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import select
 import socket
@@ -235,7 +236,7 @@ def make_server(count: int, network: str, reliable: bool = True) -> Any:
 
 def filled(server: Any, swarm: Swarm, count: int) -> None:
     """Update until all clients are connected."""
-    swarm.joining_cpu(lambda: server.update(5))
+    swarm.joining_cpu(functools.partial(server.update, 5))
     while len(server.connections()) < count:
         server.update(5)
 
@@ -245,7 +246,7 @@ def broadcast(
 ) -> Iterator[Any]:
     """Broadcast 100 bytes ``hz`` times a second; us of CPU a frame."""
     with make_server(count, network, reliable) as server:
-        with Swarm("pygnetic", server.address[1], count, network) as swarm:
+        with Swarm("pygnetic", server.address[1], count, network, reliable=reliable) as swarm:
             filled(server, swarm, count)
             if not filtered:
                 server._adapter._host.intercept = None
@@ -306,7 +307,7 @@ def join(count: int, network: str = "enet") -> Iterator[Any]:
         with make_server(count, network) as server:
             begin = time.process_time()
             with Swarm("pygnetic", server.address[1], count, network) as swarm:
-                cpu = swarm.joining_cpu(lambda server=server: server.update(5))
+                cpu = swarm.joining_cpu(functools.partial(server.update, 5))
                 yield (time.process_time() - begin + cpu) / count * 1e6
 
 

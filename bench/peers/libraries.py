@@ -171,7 +171,7 @@ def python_socketio(per_tick: int, ticks: int) -> Iterator[float | None]:
         app = web.Application()
         server.attach(app)
 
-        @server.event  # type: ignore[misc]
+        @server.event  # type: ignore[untyped-decorator]
         async def chat(sid: str, player: str, text: str) -> None:
             await server.emit("chat", (player, text), to=sid)
 
@@ -185,7 +185,7 @@ def python_socketio(per_tick: int, ticks: int) -> Iterator[float | None]:
         echoed = 0
         done = asyncio.Event()
 
-        @client.on("chat")  # type: ignore[misc]
+        @client.on("chat")  # type: ignore[untyped-decorator]
         async def answered(player: str, text: str) -> None:
             nonlocal echoed
             echoed += 1

@@ -122,8 +122,10 @@ def intercept(calls: int) -> Iterator[float | None]:
         host, port = "127.0.0.1", 1
 
     peer = SimpleNamespace(incomingPeerID=0, incomingSessionID=0, mtu=1400, channelCount=64, address=Address)
-    look = DatagramFilter(lambda address, data: None, listening=True, packet_limit=65536)
-    look.opened(peer)
+    look = DatagramFilter(
+        lambda address, data: None, listening=True, packet_limit=65536, unreliable_limit=1200, channels=64
+    )
+    look.opened(peer, lambda: 0)
     message = b"\x93\x02\xa3Tom\xacTest message"
     datagram = b"\x80\x00\x00\x00\x86\x00\x00\x01" + len(message).to_bytes(2, "big") + message
     assert not look.intercept(Address, datagram) and not look.dropped

@@ -32,11 +32,15 @@ class Swarm:
     :param kind: ``'pygnetic'``, or by hand: ``'enet'``, ``'tcp'``.
     :param network: of pygnetic's.
     :param answer: whether each sends an input back for each message.
+    :param reliable: whether the server's messages are; pygnetic's clients must know.
     """
 
-    def __init__(self, kind: str, port: int, count: int, network: str = "enet", answer: bool = False) -> None:
+    def __init__(
+        self, kind: str, port: int, count: int, network: str = "enet", answer: bool = False, reliable: bool = True
+    ) -> None:
         command = [sys.executable, "-m", "bench.peers.swarm", kind, str(port), str(count), f"--network={network}"]
         command += ["--answer"] if answer else []
+        command += [] if reliable else ["--unreliable"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Swarm:
@@ -71,7 +75,7 @@ def joined(begin: float) -> None:
     print(json.dumps({"cpu": time.process_time() - begin}), flush=True)
 
 
-def run_ours(port: int, count: int, network: str, answer: bool) -> None:
+def run_ours(port: int, count: int, network: str, answer: bool, reliable: bool) -> None:
     import pygnetic as net
     from bench.peers.ours import state_factory
 
@@ -82,21 +86,26 @@ def run_ours(port: int, count: int, network: str, answer: bool) -> None:
             nonlocal connected
             connected += 1
 
+        def on_disconnect(self) -> None:
+            if not ended():
+                raise SystemExit(f"a client was disconnected: {self.connection.reason}")
+
         def net_state(self, message: Any) -> None:
             if answer:
                 self.connection.net_input(1)
 
-    with net.Client(conn_limit=count, message_factory=state_factory(), n_adapter=network) as client:
+    with net.Client(conn_limit=count, message_factory=state_factory(reliable), n_adapter=network) as client:
         begin = time.process_time()
         for first in range(0, count, WAVE):
             last = min(first + WAVE, count)
             for _ in range(first, last):
                 client.connect(HOST, port).add_handler(Player())
-            while connected < last:
+            while connected < last and not ended():
                 client.update(5)
         joined(begin)
         while not ended():
             client.update(20)
+        client.close(0)  # the server waits for our end, and acknowledges nothing meanwhile
 
 
 def run_enet(port: int, count: int, answer: bool) -> None:
@@ -131,7 +140,7 @@ def run_enet(port: int, count: int, answer: bool) -> None:
         last = min(first + WAVE, count)
         for _ in range(first, last):
             host.connect(enet.Address(HOST.encode(), port), 2)
-        while connected < last:
+        while connected < last and not ended():
             drain()
             select.select([sock], [], [], 0.005)
     joined(begin)
@@ -160,10 +169,11 @@ def main() -> None:
     parser.add_argument("count", type=int)
     parser.add_argument("--network", default="enet")
     parser.add_argument("--answer", action="store_true")
+    parser.add_argument("--unreliable", dest="reliable", action="store_false")
     args = parser.parse_args()
     allow_many_sockets()
     if args.kind == "pygnetic":
-        run_ours(args.port, args.count, args.network, args.answer)
+        run_ours(args.port, args.count, args.network, args.answer, args.reliable)
     elif args.kind == "enet":
         run_enet(args.port, args.count, args.answer)
     else:
