@@ -80,6 +80,7 @@ def run_ours(port: int, count: int, network: str, answer: bool, reliable: bool) 
     from bench.peers.ours import state_factory
 
     connected = 0
+    lost = ""
 
     class Player(net.Handler):
         def on_connect(self) -> None:
@@ -87,12 +88,17 @@ def run_ours(port: int, count: int, network: str, answer: bool, reliable: bool) 
             connected += 1
 
         def on_disconnect(self) -> None:
-            if not ended():
-                raise SystemExit(f"a client was disconnected: {self.connection.reason}")
+            nonlocal lost
+            lost = str(self.connection.reason)
 
         def net_state(self, message: Any) -> None:
             if answer:
                 self.connection.net_input(1)
+
+    def wanted() -> bool:
+        if lost:
+            sys.exit(f"a client was disconnected: {lost}")
+        return not ended()
 
     with net.Client(conn_limit=count, message_factory=state_factory(reliable), n_adapter=network) as client:
         begin = time.process_time()
@@ -100,10 +106,10 @@ def run_ours(port: int, count: int, network: str, answer: bool, reliable: bool) 
             last = min(first + WAVE, count)
             for _ in range(first, last):
                 client.connect(HOST, port).add_handler(Player())
-            while connected < last and not ended():
+            while connected < last and wanted():
                 client.update(5)
         joined(begin)
-        while not ended():
+        while wanted():
             client.update(20)
         client.close(0)  # the server waits for our end, and acknowledges nothing meanwhile
 
