@@ -164,9 +164,7 @@ class Drawing:
         pygame.draw.polygon(self.surface, colour, [tip * SCALE for tip in tips])
 
     def box(self, x, y, width, height, colour=BAR, radius=6):
-        pygame.draw.rect(
-            self.surface, colour, [v * SCALE for v in (x, y, width, height)], border_radius=radius * SCALE
-        )
+        pygame.draw.rect(self.surface, colour, [v * SCALE for v in (x, y, width, height)], border_radius=radius * SCALE)
 
     def cross(self, x, y, colour=RED, size=8):
         self.line((x - size, y - size), (x + size, y + size), colour, 3)

@@ -57,9 +57,7 @@ class Client(Endpoint):
             self.message_factory = factory_of(message_factory, self)
         super().__init__(None, conn_limit, n_adapter, limits, adapter_options)
 
-    def connect(
-        self, host: str, port: int, message_factory: MessageFactory | None = None, **kwargs: Any
-    ) -> Connection:
+    def connect(self, host: str, port: int, message_factory: MessageFactory | None = None, **kwargs: Any) -> Connection:
         """Start to connect; ``update()`` does the rest and calls ``on_connect()`` when the server has welcomed us.
 
         Load your pictures before, not after: a server drops who connects and then says nothing for 5 s

@@ -153,9 +153,7 @@ def test_any_byte_may_be_in_a_packet(ends: Ends) -> None:
 
 @pytest.mark.parametrize("channel", [0, 1, 31])
 @pytest.mark.parametrize(("reliable", "ordered"), [(True, True), (False, True), (False, False)])
-def test_every_delivery_arrives_and_tells_its_channel(
-    ends: Ends, channel: int, reliable: bool, ordered: bool
-) -> None:
+def test_every_delivery_arrives_and_tells_its_channel(ends: Ends, channel: int, reliable: bool, ordered: bool) -> None:
     here, there = ends.pair()
     here.send(b"move", channel=channel, reliable=reliable, ordered=ordered)
     ends.until(lambda: ends.packets(there))

@@ -275,6 +275,8 @@ def test_who_is_somebody_else_cannot_use_up_what_a_peer_may_acknowledge() -> Non
     for _ in range(256):
         bench.passes(bogus(), bench.elsewhere)
     assert bench.passes(bogus())
+
+
 @pytest.mark.parametrize("command", [reliable(), PING, DISCONNECT, b"\x83" + bytes(43), fragment()])
 def test_what_is_to_be_acknowledged_has_a_time(command: bytes) -> None:
     untimed = struct.pack(">H", SESSION << 12 | SLOT)

@@ -108,9 +108,7 @@ class Exchange:
 
     def is_through(self, player: Any) -> bool:
         """Whether all that counts as sent has come, and the answers to it."""
-        return all(
-            len(messages) >= sum(not doubtful for _, doubtful in sent) for sent, messages in self.ways(player)
-        )
+        return all(len(messages) >= sum(not doubtful for _, doubtful in sent) for sent, messages in self.ways(player))
 
     def ways(self, player: Any) -> Any:
         """Return what was sent and what has come, in both directions."""

@@ -161,4 +161,3 @@ def test_on_disconnect_is_the_last_call_for_the_evicted(memory_world: World) -> 
         world.pump()
     assert {tuple(made.calls) for made in server.made} == {("on_connect", "on_disconnect")}
     assert {made.connection.reason for made in server.made} == {Reason(CLOSED, "dinner")}
-

@@ -290,10 +290,17 @@ print(factory.get_hash())
         ("json", "json\n1 a()", "message 1 differs: server: nothing; client: a(); register the same in the same order"),
         ("json\n1 a()", "json\n1 a()", "the registered messages differ"),
         ("json\n1 a()\n2 b()", "json\n1 b()\n2 a()", "the order of registration differs from message 1 on: "),
-        ("json\n1 a() unreliable", "json\n1 a()", "message 1 a is delivered differently: server: unreliable; client: "
-         "reliable; register it with the same reliable=, ordered= and channel= on both sides"),
-        ("json\n1 a(x)", "json\n1 a(x) reliable, channel 1", "message 1 a is delivered differently: server: reliable; "
-         "client: reliable, channel 1; "),
+        (
+            "json\n1 a() unreliable",
+            "json\n1 a()",
+            "message 1 a is delivered differently: server: unreliable; client: "
+            "reliable; register it with the same reliable=, ordered= and channel= on both sides",
+        ),
+        (
+            "json\n1 a(x)",
+            "json\n1 a(x) reliable, channel 1",
+            "message 1 a is delivered differently: server: reliable; client: reliable, channel 1; ",
+        ),
         ("json\n1 a(x) unreliable", "json\n1 a(y)", "message 1 differs: server: a(x) unreliable; client: a(y); "),
     ],
 )

@@ -44,4 +44,3 @@ def test_no_misuse_crashes(wire_name: str, rounds: int, figure: Callable[..., No
 def test_a_crash_would_be_seen() -> None:
     code = "import ctypes; ctypes.string_at(0)"
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode not in (0, 1)
-

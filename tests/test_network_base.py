@@ -354,9 +354,7 @@ def test_a_link_local_address_keeps_its_interface(monkeypatch: pytest.MonkeyPatc
             raise OSError(errno.EADDRNOTAVAIL, "no such address")
 
     monkeypatch.setattr(socket_adapter.socket, "socket", Watching)
-    monkeypatch.setattr(
-        socket, "getaddrinfo", lambda *args: [(socket.AF_INET6, 1, 6, "", ("fe80::1", 5, 0, 7))]
-    )
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: [(socket.AF_INET6, 1, 6, "", ("fe80::1", 5, 0, 7))])
     with pytest.raises(OSError, match="cannot listen on"):
         socket_adapter._listen("fe80::1%eth7", 5, 1.0)
     assert bound == [("fe80::1", 5, 0, 7)]

@@ -242,7 +242,7 @@ def test_serialization_uses_the_selected_adapter() -> None:
     assert serialization.pack([1, "a"]) == b'[1,"a"]'
     assert serialization.unpack(b'[1,"a"]') == [1, "a"]
     unpacker = serialization.unpacker()
-    unpacker.feed(b'[1][2')
+    unpacker.feed(b"[1][2")
     assert list(unpacker) == [[1]]
 
 

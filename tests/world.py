@@ -1,5 +1,7 @@
 """A server and its clients in one test: made in one line, pumped together, closed whatever happens.
 
+In a test::
+
     world = World("socket")
     server = world.server(chat=("who", "text"))
     alice = world.join(server)                # connected; alice.handler and alice.there.handler remember what they got

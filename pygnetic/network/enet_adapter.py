@@ -186,9 +186,7 @@ class Adapter:
     other = "socket"  # the adapter that the server may be on, when nobody answers over this one
     largest_unreliable = _LARGEST_UNRELIABLE
 
-    def __init__(
-        self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits
-    ) -> None:
+    def __init__(self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits) -> None:
         self.clock: Callable[[], float] = time.monotonic
         self.limits = limits
         self.address: tuple[str, int] | None = None
@@ -270,7 +268,8 @@ class Adapter:
         else:
             self._drain()
         # no call stands between these two, and so no Ctrl-C
-        events, self._events = self._events, []; return events  # noqa: E702
+        events, self._events = self._events, []
+        return events
 
     def _wait(self, seconds: float) -> None:
         # service(timeout) would keep the GIL, and Ctrl-C would wait with it

@@ -260,7 +260,8 @@ class DatagramFilter:
                     request.due = now + _RETRY
                     self._send(request.address, _QUESTION + token + bytes(4))
         # no call stands between these two, and so no Ctrl-C
-        cookies, self._cookies = self._cookies, []; return cookies  # noqa: E702
+        cookies, self._cookies = self._cookies, []
+        return cookies
 
     def is_closed(self, peer: Any) -> bool:
         """Tell whether the server has said that it does not know this open connection; ask it after some silence.

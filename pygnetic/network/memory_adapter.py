@@ -152,7 +152,8 @@ class Adapter:
                 peer._opened = True
             taken.append(event)
         # no call stands between these two, and so no Ctrl-C
-        self.events = []; return taken  # noqa: E702
+        self.events = []
+        return taken
 
     def flush(self) -> None:
         """Nothing to do: packets arrive when they are sent."""

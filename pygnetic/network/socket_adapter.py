@@ -135,9 +135,7 @@ class Adapter:
     other = "enet"  # the adapter that the server may be on, when nobody answers over this one
     largest_unreliable = None
 
-    def __init__(
-        self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits
-    ) -> None:
+    def __init__(self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits) -> None:
         self.clock: Callable[[], float] = time.monotonic
         self.limits = limits
         self.address: tuple[str, int] | None = None
@@ -318,7 +316,8 @@ class Adapter:
                 break
         self._late = {peer: place for place, (peer, _) in enumerate(todo)}
         # no call stands between these two, and so no Ctrl-C
-        events, self._events = self._events, []; return events  # noqa: E702
+        events, self._events = self._events, []
+        return events
 
     def _accept(self, end: float) -> None:
         assert self._listener is not None and self._selector is not None
