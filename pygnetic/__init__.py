@@ -10,7 +10,8 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from pygnetic import _console, client, connection, event, handler, message, network, serialization, server  # noqa: F401
+from pygnetic import client, connection, event, handler, message, network, serialization, server  # noqa: F401
+from pygnetic._help import console
 from pygnetic.client import Client
 from pygnetic.handler import Handler
 from pygnetic.server import Server
@@ -47,7 +48,7 @@ def init(
     True
     """
     if logging_lvl is not None:
-        _console.show(logging_lvl)
+        console.show(logging_lvl)
     if events:
         event.init(event_val)
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import pygnetic
-from pygnetic import _demo, _doctor, _ping, _registered
+from pygnetic._cli import demo, doctor, ping, registered
 from pygnetic.network.base import check_host
 
 __all__ = ["main"]
@@ -117,7 +117,7 @@ def _seconds(text: str) -> Any:
 
 def _messages(path: str) -> str:
     try:
-        return _registered.description(path)
+        return registered.description(path)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -148,17 +148,17 @@ def main(argv: list[str] | None = None) -> Any:
             stream.reconfigure(errors="replace")  # no letter that a server sends may stop print()
     try:
         if arguments[:1] == ["demo"]:  # the arena has its own options
-            return _demo.demo(arguments[1:])
+            return demo.demo(arguments[1:])
         parser = _parser()
         if not arguments:
             needed = "the following arguments are required: doctor, ping or demo"
             parser.exit(2, f"{parser.format_help()}\n{parser.prog}: error: {needed}\n")
         args = parser.parse_args(arguments)
         if args.command == "doctor":
-            return _say(_doctor.doctor(pygnetic.__version__, args.port, _ping.answers))
+            return _say(doctor.doctor(pygnetic.__version__, args.port, ping.answers))
         adapters = [args.adapter] if args.adapter else ["enet", "socket"]
         return _say(
-            _ping.ping(
+            ping.ping(
                 args.host, args.port, adapters, args.count, args.interval, args.timeout, args.hello, args.mine or ""
             )
         )

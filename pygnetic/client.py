@@ -3,8 +3,8 @@
 from typing import Any
 
 from pygnetic import message
-from pygnetic._checks import check_options, check_places, check_width, factory_of
-from pygnetic._endpoint import Endpoint
+from pygnetic._core.endpoint import Endpoint
+from pygnetic._help.checks import check_options, check_places, check_width, factory_of
 from pygnetic.connection import Connection
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory

@@ -5,11 +5,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from pygnetic import _session
-from pygnetic._checks import parent_has
-from pygnetic._compiled import sender, signature
-from pygnetic._inbox import Inbox
-from pygnetic._outbox import Outbox
+from pygnetic._core import packets
+from pygnetic._core.compiled import sender, signature
+from pygnetic._core.inbox import Inbox
+from pygnetic._core.outbox import Outbox
+from pygnetic._help.checks import parent_has
 from pygnetic.errors import DecodeError, DisconnectReason, MessageTooLarge, Reason
 from pygnetic.handler import Handler
 from pygnetic.limits import Limits
@@ -335,7 +335,7 @@ class Connection:
         self._inbox.drop()
         if opened:
             code = DisconnectReason.KICKED if self._is_server() and reason.code == 0 else reason.code
-            bye = _session.bye(Reason(code, told or reason.text), now, self._limits.packet_size)
+            bye = packets.bye(Reason(code, told or reason.text), now, self._limits.packet_size)
             if told:
                 self._peer.break_off(bye)
             else:

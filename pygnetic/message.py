@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pygnetic import serialization
-from pygnetic._compiled import check_fields, explain, maker, signature
+from pygnetic._core.compiled import check_fields, explain, maker, signature
 from pygnetic.errors import DecodeError
 from pygnetic.limits import DEFAULT, Limits
 from pygnetic.serialization.base import Packet

@@ -8,11 +8,12 @@ from itertools import starmap
 from types import MethodType
 from typing import Any
 
-from pygnetic import _session, event, message
-from pygnetic._checks import check_class, check_places, check_width, factory_of, limits_of, listing
-from pygnetic._compiled import encoder
-from pygnetic._endpoint import Endpoint
-from pygnetic._strangers import Stranger
+from pygnetic import event, message
+from pygnetic._core import packets
+from pygnetic._core.compiled import encoder
+from pygnetic._core.endpoint import Endpoint
+from pygnetic._core.pending import Stranger
+from pygnetic._help.checks import check_class, check_places, check_width, factory_of, limits_of, listing
 from pygnetic.connection import CLOSED, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler, signature_of
@@ -170,7 +171,7 @@ class Server(Endpoint):
         try:
             self._greet(known, packet, now)
         except DecodeError as error:
-            self._refuse(known, Reason(DisconnectReason.PROTOCOL_ERROR, _session.printable(str(error))), now)
+            self._refuse(known, Reason(DisconnectReason.PROTOCOL_ERROR, packets.printable(str(error))), now)
 
     def _push_out(self, stranger: Stranger, now: float) -> None:
         """Close a stranger to make room for the next, and say why: it may be somebody who has only just come."""
@@ -181,18 +182,18 @@ class Server(Endpoint):
         stranger.peer.abort()
 
     def _greet(self, stranger: Stranger, packet: bytes, now: float) -> None:
-        kind = packet[1] if len(packet) > 1 and packet[0] == _session.MARK else 0
-        if kind == _session.PING:
+        kind = packet[1] if len(packet) > 1 and packet[0] == packets.MARK else 0
+        if kind == packets.PING:
             if self._is_flood(stranger.peer):
                 raise DecodeError("too many PINGs before HELLO")
-            stranger.peer.send(_session.pong(packet), reliable=False, ordered=False)
+            stranger.peer.send(packets.pong(packet), reliable=False, ordered=False)
             return
-        if kind != _session.HELLO:
+        if kind != packets.HELLO:
             raise DecodeError("the first packet was no HELLO")
-        hello = _session.read_hello(packet)
+        hello = packets.read_hello(packet)
         factory = self._factory
-        if hello.version != _session.VERSION:
-            text = f"server: protocol {_session.VERSION}; client: protocol {hello.version}; update the older one"
+        if hello.version != packets.VERSION:
+            text = f"server: protocol {packets.VERSION}; client: protocol {hello.version}; update the older one"
             self._refuse(stranger, Reason(DisconnectReason.VERSION_MISMATCH, text), now)
         elif hello.schema_hash != self._hash or hello.wire_name != factory.s_adapter.wire_name:
             text = "the server has other messages"
@@ -218,7 +219,7 @@ class Server(Endpoint):
             self._tell(now, "refused %s:%s: %s", *stranger.address, reason)
         stranger.refused = True
         most = min(self.limits.packet_size, self.limits.unsent)
-        stranger.peer.send(_session.refuse(reason, description, most))
+        stranger.peer.send(packets.refuse(reason, description, most))
         stranger.peer.disconnect()
         self._deadlines.set(stranger, now + self.limits.close_time)
 
@@ -240,7 +241,7 @@ class Server(Endpoint):
         if stranger.connection is None:
             stranger.connection = Connection(self, peer, self._factory)
         connection: Connection = stranger.connection
-        self._say_once(peer, _session.welcome())
+        self._say_once(peer, packets.welcome())
         self._unmet[connection] = now
         self._begin(connection, now)
         stranger._due = 0.0

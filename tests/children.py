@@ -9,7 +9,8 @@ import time
 from typing import Any
 
 import pygnetic as net
-from pygnetic import _session, network
+from pygnetic import network
+from pygnetic._core import packets
 from pygnetic.connection import CLOSED as ENDED
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import Limits
@@ -62,14 +63,14 @@ FLOODS: dict[str, Any] = {
     "batches of 256": lambda: b"[" + b",".join([b"[1,1]"] * 256) + b"]",
     "60 kB messages": lambda: b'[1,"' + b"x" * 60_000 + b'"]',
     "costly messages": lambda: b"[1,[" + b",".join([b"[" + b",".join([b"[]"] * 1000) + b"]"] * 20) + b"]]",
-    "PINGs": lambda: _session.ping(1.0),
-    "BYEs": lambda: _session.bye(Reason(DisconnectReason.CLOSED)),
+    "PINGs": lambda: packets.ping(1.0),
+    "BYEs": lambda: packets.bye(Reason(DisconnectReason.CLOSED)),
 }
 
 
 def flood(adapter: str, host: str, port: str, kind: str, schema_hash: str) -> None:
     """Say HELLO, then send one packet at full speed for as long as the connection lives."""
-    hello = _session.hello(int(schema_hash), "json")
+    hello = packets.hello(int(schema_hash), "json")
     packet = FLOODS[kind]()
     print("ready", flush=True)
     shout = {"enet": _flood_enet, "socket": _flood_socket}[adapter]

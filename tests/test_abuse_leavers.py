@@ -13,7 +13,8 @@ from abuse import MB, Growth, longest, megabytes, needs_proc, settled, spent
 from world import World
 
 import pygnetic as net
-from pygnetic import _session, network
+from pygnetic import network
+from pygnetic._core import packets
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import Limits
 from pygnetic.network.base import OPENED, PACKET
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.abuse, pytest.mark.timeout(180), needs_proc]
 
 Note = Callable[..., None]
 PLACES, SPARE = 4, 32
-BYE = _session.bye(Reason(DisconnectReason.CLOSED))
+BYE = packets.bye(Reason(DisconnectReason.CLOSED))
 
 
 class Alive(net.Handler):
@@ -45,7 +46,7 @@ class Revolving:
         adapter_class = network.adapter_class(network.get_adapter(world.network))
         self.adapter = adapter_class(None, 1024, limits=Limits(), **world.options)
         self.address = server.address
-        self.hello = _session.hello(server.message_factory.get_hash(), "json")
+        self.hello = packets.hello(server.message_factory.get_hash(), "json")
         self.cycles = self.welcomed = 0
         world.add(self.adapter, self.turn)
 
@@ -60,7 +61,7 @@ class Revolving:
                 peer.send(self.hello)
                 if self.cycles % 2:
                     peer.send(BYE)
-            elif kind == PACKET and packet == _session.welcome():
+            elif kind == PACKET and packet == packets.welcome():
                 self.welcomed += 1
                 peer.send(BYE)
         self.adapter.flush()

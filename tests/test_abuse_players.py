@@ -32,7 +32,7 @@ from test_hostile_basics import Raw
 from world import World
 
 import pygnetic as net
-from pygnetic import _session
+from pygnetic._core import packets
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import DEFAULT
 from pygnetic.serialization import json_adapter
@@ -284,7 +284,7 @@ def test_a_reader_that_stops_reading(wire_world: World, figure: Note) -> None:
     server = world.server()
     players = [world.join(server, Counter()) for _ in range(2)]
     bad = Raw(world, server)
-    bad.peer.send(_session.hello(server.message_factory.get_hash(), "json"))
+    bad.peer.send(packets.hello(server.message_factory.get_hash(), "json"))
     world.until(lambda: len(server.connections()) == 3)
     connection = server.connections()[2]
 

@@ -17,7 +17,7 @@ from test_enet_filter import connect, fragment, reliable
 from test_hostile_basics import Raw, Scene
 from world import HOST, World
 
-from pygnetic import _session
+from pygnetic._core import packets
 from pygnetic.errors import DisconnectReason, MessageTooLarge
 from pygnetic.limits import Limits
 
@@ -294,7 +294,7 @@ def test_a_packet_of_64_kib_and_1_byte(wire_world: World, figure: Note) -> None:
     wire_world.until(lambda: server.made[0].messages)
     bad = Raw(wire_world, server)
     factory = server.message_factory
-    bad.peer.send(_session.hello(factory.get_hash(), "json"))
+    bad.peer.send(packets.hello(factory.get_hash(), "json"))
     wire_world.until(lambda: len(server.connections()) == 2)
     connection = server.connections()[1]
     bad.adapter.limits = Limits(packet_size=1 << 20)
@@ -316,7 +316,7 @@ def test_silent_clients(tcp_world: World, figure: Note) -> None:
     limits = Limits(strangers=300)
     server = tcp_world.server(limits=limits)
     player = tcp_world.join(server)
-    hello = _session.hello(server.message_factory.get_hash(), "json")
+    hello = packets.hello(server.message_factory.get_hash(), "json")
     half = (len(hello).to_bytes(4, "big") + hello)[: 4 + len(hello) // 2]
     socks = []
     updates: list[float] = []
@@ -381,7 +381,7 @@ def test_no_descriptor_left(tcp_world: World, figure: Note) -> None:
     resource = pytest.importorskip("resource")
     server = tcp_world.server(conn_limit=64)
     player = tcp_world.join(server)
-    hello = _session.hello(server.message_factory.get_hash(), "json")
+    hello = packets.hello(server.message_factory.get_hash(), "json")
     socks = [socket.socket() for _ in range(20)]
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (socks[-1].fileno(), hard))

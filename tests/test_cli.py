@@ -17,8 +17,9 @@ import pytest
 from programs import free_port
 
 import pygnetic as net
-from pygnetic import __main__, _demo, _doctor, _ping, network
+from pygnetic import __main__, network
 from pygnetic.__main__ import main
+from pygnetic._cli import demo, doctor, ping
 from pygnetic.message import MessageFactory
 
 LOCAL = "127.0.0.1"
@@ -92,7 +93,7 @@ def have_ipv6() -> bool:
 def test_ping_when_all_is_well(capsys: pytest.CaptureFixture[str], wire_name: str) -> None:
     with Serving(wire_name) as there:
         code, text = run(capsys, "ping", LOCAL, there.port, "--count", 3, *QUICK)
-    assert code == _ping.ANSWERED
+    assert code == ping.ANSWERED
     title = {"enet": "UDP (enet)", "socket": "TCP (socket)"}[wire_name]
     assert len(re.findall(rf"^{re.escape(title)}: number \d: [\d.]+ ms$", text, re.M)) == 3
     told = rf"^{re.escape(title)}: 3 sent, 3 came back, 0% lost; round trip min/avg/max = (.*) ms$"
@@ -107,11 +108,11 @@ def test_ping_when_the_server_is_on_tcp_only(capsys: pytest.CaptureFixture[str])
     pytest.importorskip("enet")
     with Serving("socket") as there:
         code, text = run(capsys, "ping", LOCAL, there.port, "--count", 1, *QUICK)
-        assert code == _ping.ANSWERED
+        assert code == ping.ANSWERED
         assert "The server answers over TCP but not over UDP: it is on the socket adapter." in text
         assert "n_module='socket'" in text
         code, text = run(capsys, "ping", LOCAL, there.port, "--adapter", "enet", "--count", 1, *QUICK)
-        assert code == _ping.SILENT
+        assert code == ping.SILENT
         assert f"{LOCAL} is there, but nobody listens on UDP port {there.port}." in text
         assert "TCP was not tried (--adapter enet): a server on the socket adapter cannot be seen so." in text
         assert "no server on port" not in text
@@ -121,17 +122,17 @@ def test_ping_when_the_port_is_closed(capsys: pytest.CaptureFixture[str]) -> Non
     pytest.importorskip("enet")  # see test_ping_without_enet
     port = free_port()
     code, text = run(capsys, "ping", LOCAL, port, *QUICK)
-    assert code == _ping.SILENT
+    assert code == ping.SILENT
     assert f"socket: no answer: that computer says that nobody listens on TCP port {port}" in text
     assert f"{LOCAL} is there, but there is no server on port {port}. Is it running?" in text
 
 
 def test_ping_when_nothing_comes_back(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     # what a firewall that drops looks like: no answer, and the system knows nothing either
-    monkeypatch.setattr(_ping._Knock, "udp_refused", lambda self: False)
-    monkeypatch.setattr(_ping._Knock, "tcp_refused", lambda self: False)
+    monkeypatch.setattr(ping._Knock, "udp_refused", lambda self: False)
+    monkeypatch.setattr(ping._Knock, "tcp_refused", lambda self: False)
     code, text = run(capsys, "ping", LOCAL, free_port(), "--timeout", 0.05)
-    assert code == _ping.SILENT
+    assert code == ping.SILENT
     assert "Nothing came back from 127.0.0.1. One of these:" in text
     assert "firewall" in text and "router" in text and "update()" in text
 
@@ -139,10 +140,10 @@ def test_ping_when_nothing_comes_back(capsys: pytest.CaptureFixture[str], monkey
 def test_ping_when_only_udp_is_silent(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A firewall that drops what it does not know, behind which the computer itself says no to TCP."""
     pytest.importorskip("enet")
-    monkeypatch.setattr(_ping._Knock, "udp_refused", lambda self: False)
+    monkeypatch.setattr(ping._Knock, "udp_refused", lambda self: False)
     port = free_port()
     code, text = run(capsys, "ping", LOCAL, port, "--timeout", 0.05)
-    assert code == _ping.SILENT
+    assert code == ping.SILENT
     assert f"{LOCAL} is there, but nobody listens on TCP, and over UDP nothing came back.\nOne of these:\n" in text
     assert "firewall" in text and "update()" in text
     assert "no server on port" not in text
@@ -152,7 +153,7 @@ def test_ping_when_another_program_has_the_port(capsys: pytest.CaptureFixture[st
     with socket.create_server((LOCAL, 0)) as web_server:  # it accepts, and says nothing
         port = web_server.getsockname()[1]
         code, text = run(capsys, "ping", LOCAL, port, "--timeout", 0.1)
-    assert code == _ping.SILENT
+    assert code == ping.SILENT
     assert "something accepts connections there but does not answer" in text
     assert f"Port {port} of {LOCAL} is in use, but no pygnetic server answers." in text
 
@@ -160,17 +161,17 @@ def test_ping_when_another_program_has_the_port(capsys: pytest.CaptureFixture[st
 def test_ping_without_enet(capsys: pytest.CaptureFixture[str], no_enet: None) -> None:
     with Serving("socket") as there:
         code, text = run(capsys, "ping", LOCAL, there.port, "--count", 1, *QUICK)
-    assert code == _ping.ANSWERED
+    assert code == ping.ANSWERED
     assert "enet: not tried: the enet adapter needs a library that is not installed: pip install pyenet-vladfi" in text
     assert "The server answers over TCP: it is on the socket adapter." in text
     port = free_port()
     code, text = run(capsys, "ping", LOCAL, port, *QUICK)
-    assert code == _ping.SILENT
+    assert code == ping.SILENT
     assert f"socket: no answer: that computer says that nobody listens on TCP port {port}" in text
     assert f"{LOCAL} is there, but nobody listens on TCP port {port}." in text
     assert "a server on the enet adapter cannot be seen from here" in text
     code, text = run(capsys, "ping", LOCAL, free_port(), "--adapter", "enet", *QUICK)
-    assert code == _ping.WRONG
+    assert code == ping.WRONG
     assert "pip install pyenet-vladfi" in text
 
 
@@ -178,7 +179,7 @@ def test_ping_without_enet(capsys: pytest.CaptureFixture[str], no_enet: None) ->
 def test_ping_over_ipv6(capsys: pytest.CaptureFixture[str]) -> None:
     with Serving("socket", host="::1") as there:
         code, text = run(capsys, "ping", "::1", there.port, "--count", 2, *QUICK)
-    assert code == _ping.ANSWERED
+    assert code == ping.ANSWERED
     assert "TCP (socket): 2 sent, 2 came back" in text
     if "pip install" not in text:
         assert "enet: not tried: ENet knows IPv4 only, and ::1 has no IPv4 address" in text
@@ -187,7 +188,7 @@ def test_ping_over_ipv6(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("adapter", [[], ["--adapter", "socket"]])
 def test_ping_when_the_name_does_not_resolve(capsys: pytest.CaptureFixture[str], adapter: list[str]) -> None:
     code, text = run(capsys, "ping", "no-such-host.invalid", 10000, *adapter)
-    assert code == _ping.WRONG
+    assert code == ping.WRONG
     assert len(text.splitlines()) == 1
     assert text.startswith("host 'no-such-host.invalid'") and "is its name right?" in text
 
@@ -195,22 +196,22 @@ def test_ping_when_the_name_does_not_resolve(capsys: pytest.CaptureFixture[str],
 def test_ping_tells_what_the_last_adapter_found(capsys: pytest.CaptureFixture[str]) -> None:
     """A zone that does not exist: not ENet, which knows no IPv6 at all, says what is wrong with it."""
     code, text = run(capsys, "ping", "::1%nowhere", 10000)
-    assert code == _ping.WRONG
+    assert code == ping.WRONG
     assert len(text.splitlines()) == 1
     assert text.startswith("host '::1%nowhere' does not resolve")
     if importlib.util.find_spec("enet"):
         code, text = run(capsys, "ping", "--adapter", "enet", "::1%nowhere", 10000)
-        assert code == _ping.WRONG
+        assert code == ping.WRONG
         assert "the socket adapter knows both" in text
 
 
 def test_ping_goes_on_when_the_server_drops_who_says_no_hello(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wire_name: str
 ) -> None:
-    monkeypatch.setattr(_ping, "_AGE", 0.0)  # connects anew for each PING
+    monkeypatch.setattr(ping, "_AGE", 0.0)  # connects anew for each PING
     with Serving(wire_name) as there:
         code, text = run(capsys, "ping", LOCAL, there.port, "--adapter", wire_name, "--count", 4, *QUICK)
-    assert code == _ping.ANSWERED
+    assert code == ping.ANSWERED
     assert "4 sent, 4 came back" in text
 
 
@@ -221,7 +222,7 @@ def test_hello_shows_the_messages(
     with Serving(wire_name) as there:
         code, text = run(capsys, "ping", LOCAL, there.port, "--hello", "--count", 1, *QUICK)
         assert there.server.connections() == [], "nobody came in"
-    assert code == _ping.ANSWERED
+    assert code == ping.ANSWERED
     assert "The server packs with json and has these messages, in this order:" in text
     assert "  1 chat_msg(player, msg)\n  2 move(x, y) unreliable\n" in text
     assert "It is not full." in text
@@ -233,11 +234,11 @@ def test_hello_shows_the_messages(
 def test_hello_says_that_the_server_is_full(capsys: pytest.CaptureFixture[str], wire_name: str) -> None:
     with Serving(wire_name, conn_limit=1, guests=1) as there:
         code, text = run(capsys, "ping", LOCAL, there.port, "--hello", "--count", 1, *QUICK)
-        assert code == _ping.REFUSING
+        assert code == ping.REFUSING
         assert "1 chat_msg(player, msg)" in text
         assert "Now it refuses everybody (SERVER_FULL): the server takes 1 client (conn_limit)." in text
         code, text = run(capsys, "ping", LOCAL, there.port, "--count", 1, *QUICK)
-        assert code == _ping.REFUSING, "unasked, and though a PING is answered all the same"
+        assert code == ping.REFUSING, "unasked, and though a PING is answered all the same"
         assert "1 sent, 1 came back" in text and "It is full." in text
         assert "chat_msg" not in text and "With --hello I show which messages it expects" in text
 
@@ -252,12 +253,12 @@ def test_ping_with_a_file_compares_its_messages(
     (tmp_path / "mine.py").write_text(right)
     (tmp_path / "other.py").write_text(right.replace("'x y'", "'x y z'"))
     with Serving(wire_name) as there:
-        ping = ["ping", LOCAL, there.port, "--adapter", wire_name, "--count", 1, *QUICK, "--with"]
-        code, text = run(capsys, *ping, tmp_path / "mine.py")
-        assert code == _ping.ANSWERED
+        ask = ["ping", LOCAL, there.port, "--adapter", wire_name, "--count", 1, *QUICK, "--with"]
+        code, text = run(capsys, *ask, tmp_path / "mine.py")
+        assert code == ping.ANSWERED
         assert text.endswith("Your messages are the server's.\nIt is not full.\n")
-        code, text = run(capsys, *ping, tmp_path / "other.py")
-        assert code == _ping.REFUSING
+        code, text = run(capsys, *ask, tmp_path / "other.py")
+        assert code == ping.REFUSING
         differs = "message 2 differs: server: move(x, y) unreliable; client: move(x, y, z) unreliable; "
         assert f"It would refuse your messages (SCHEMA_MISMATCH): {differs}" in text
         assert text.endswith("It is not full.\n")
@@ -270,7 +271,7 @@ def test_ping_with_a_file_that_registers_by_the_default(capsys: pytest.CaptureFi
     path.write_text("import pygnetic as net\nnet.init(logging_lvl=None, s_module='json')\nnet.register('hi', 'x')\n")
     with Serving("socket") as there:
         code, text = run(capsys, "ping", LOCAL, there.port, "--count", 1, *QUICK, "--with", path)
-    assert code == _ping.REFUSING
+    assert code == ping.REFUSING
     assert "message 1 differs: server: chat_msg(player, msg); client: update_remoteobject(" in text
 
 
@@ -299,12 +300,12 @@ def test_ping_with_a_file_that_cannot_be_used(
 
 
 def test_hello_to_another_version(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    old = _ping._session.hello(0, "")
+    old = ping.packets.hello(0, "")
     newer = bytes((*old[:2], old[2] + 1, *old[3:]))
-    monkeypatch.setattr(_ping._session, "hello", lambda *args: newer)
+    monkeypatch.setattr(ping.packets, "hello", lambda *args: newer)
     with Serving("socket") as there:
         code, text = run(capsys, "ping", LOCAL, there.port, "--hello", "--count", 1, *QUICK)
-    assert code == _ping.REFUSING
+    assert code == ping.REFUSING
     assert "The server refuses: VERSION_MISMATCH: server: protocol 1; client: protocol 2" in text
 
 
@@ -314,7 +315,7 @@ def test_hello_to_another_version(capsys: pytest.CaptureFixture[str], monkeypatc
 def test_doctor_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
     port = free_port()
     code, text = run(capsys, "doctor", "--port", port)
-    assert code == _doctor.WELL
+    assert code == doctor.WELL
     assert f"pygnetic {net.__version__}, Python {sys.version.split()[0]}" in text
     for name in ("socket", "memory", "json"):
         assert re.search(rf"^  {name} +yes ", text, re.M)
@@ -328,7 +329,7 @@ def test_doctor_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_doctor_without_enet(capsys: pytest.CaptureFixture[str], no_enet: None) -> None:
     code, text = run(capsys, "doctor", "--port", free_port())
-    assert code == _doctor.WELL
+    assert code == doctor.WELL
     assert re.search(r"^  enet +no .*pip install pyenet-vladfi$", text, re.M)
     assert "it listens on TCP, by the socket adapter" in text
     assert "both of us need n_module='socket'" in text
@@ -339,7 +340,7 @@ def test_doctor_without_messagepack(capsys: pytest.CaptureFixture[str], monkeypa
         monkeypatch.setitem(sys.modules, name, None)
         monkeypatch.delitem(sys.modules, f"pygnetic.serialization.{name}_adapter", raising=False)
     code, text = run(capsys, "doctor", "--port", free_port())
-    assert code == _doctor.WELL
+    assert code == doctor.WELL
     assert re.search(r"^  msgpack +no .*pip install msgpack$", text, re.M)
     assert "both of us need s_module='json'" in text
 
@@ -357,7 +358,7 @@ def test_doctor_when_a_library_does_not_load(
     monkeypatch.delitem(sys.modules, library, raising=False)
     monkeypatch.delitem(sys.modules, f"pygnetic.{package}.{name}_adapter", raising=False)
     code, text = run(capsys, "doctor", "--port", free_port())
-    assert code == _doctor.ILL
+    assert code == doctor.ILL
     told = "there, but does not load: DLL load failed while importing _core"
     assert re.search(rf"^  {name} +no     .*: {told}$", text, re.M)
     assert f"Something is wrong: the {name} adapter does not load" in text
@@ -368,16 +369,16 @@ def test_doctor_when_a_module_of_ours_is_missing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pygnetic.network.enet_adapter", None)
     code, text = run(capsys, "doctor", "--port", free_port())
-    assert code == _doctor.ILL
+    assert code == doctor.ILL
     assert re.search(r"^  enet +no     .*: pygnetic.network.enet_adapter, a part of pygnetic, is missing", text, re.M)
 
 
 def test_doctor_when_the_port_is_taken(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_doctor, "_ANSWER_TIME", 0.1)  # nobody there can answer
+    monkeypatch.setattr(doctor, "_ANSWER_TIME", 0.1)  # nobody there can answer
     with socket.create_server(("", 0)) as other:
         port = other.getsockname()[1]
         code, text = run(capsys, "doctor", "--port", port)
-    assert code == _doctor.ILL
+    assert code == doctor.ILL
     assert "TCP  no     a program uses the port and does not answer: a server that does not call update(), or" in text
     assert "Something is wrong: " in text and f"TCP port {port} cannot be used" in text
 
@@ -386,11 +387,11 @@ def test_doctor_when_your_server_runs(
     capsys: pytest.CaptureFixture[str], wire_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who asks for the address while the server runs has done nothing wrong."""
-    monkeypatch.setattr(_doctor, "addresses", lambda: [LOCAL])  # nothing is sent elsewhere
+    monkeypatch.setattr(doctor, "addresses", lambda: [LOCAL])  # nothing is sent elsewhere
     protocol, other = {"enet": ("UDP", "TCP"), "socket": ("TCP", "UDP")}[wire_name]
     with Serving(wire_name, host="", port=free_port()) as there:
         code, text = run(capsys, "doctor", "--port", there.port)
-    assert code == _doctor.WELL
+    assert code == doctor.WELL
     assert f"  {protocol}  yes    a pygnetic server answers on it\n" in text
     assert f"  {other}  yes    the port is free\n" in text
     assert f"The server runs; it listens on {protocol}, by the {wire_name} adapter." in text
@@ -401,14 +402,14 @@ def test_doctor_when_your_server_runs(
 def test_doctor_when_your_server_hears_this_computer_only(
     capsys: pytest.CaptureFixture[str], wire_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_doctor, "addresses", lambda: ["127.0.0.2"])
-    ask = _ping.answers
+    monkeypatch.setattr(doctor, "addresses", lambda: ["127.0.0.2"])
+    ask = ping.answers
     patience = {LOCAL: 10.0, "127.0.0.2": 0.1}  # nobody needs to wait where nobody can answer
-    monkeypatch.setattr(_ping, "answers", lambda name, host, port, _: ask(name, host, port, patience[host]))
+    monkeypatch.setattr(ping, "answers", lambda name, host, port, _: ask(name, host, port, patience[host]))
     protocol = {"enet": "UDP", "socket": "TCP"}[wire_name]
     with Serving(wire_name) as there:
         code, text = run(capsys, "doctor", "--port", there.port)
-    assert code == _doctor.ILL
+    assert code == doctor.ILL
     told = f"{protocol}  no     a pygnetic server answers on it, but to this computer only: make it a Server(port="
     assert told in text
     assert f"Something is wrong: the server on {protocol} port {there.port} hears this computer only" in text
@@ -417,12 +418,12 @@ def test_doctor_when_your_server_hears_this_computer_only(
 def test_doctor_when_your_server_is_on_one_address(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_doctor, "addresses", lambda: [LOCAL])
-    monkeypatch.setattr(_ping, "answers", lambda name, host, port, _: (name, host) == ("socket", LOCAL))
-    monkeypatch.setattr(_doctor, "_LOOPBACK", {**_doctor._LOOPBACK, socket.AF_INET: "127.0.0.9"})
+    monkeypatch.setattr(doctor, "addresses", lambda: [LOCAL])
+    monkeypatch.setattr(ping, "answers", lambda name, host, port, _: (name, host) == ("socket", LOCAL))
+    monkeypatch.setattr(doctor, "_LOOPBACK", {**doctor._LOOPBACK, socket.AF_INET: "127.0.0.9"})
     with Serving("socket") as there:
         code, text = run(capsys, "doctor", "--port", there.port)
-    assert code == _doctor.WELL
+    assert code == doctor.WELL
     assert "  TCP  yes    a pygnetic server answers on it\n" in text
 
 
@@ -431,10 +432,10 @@ def test_doctor_when_your_server_is_on_one_address(
 def test_doctor_when_your_server_is_on_ipv6(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, own: list[str]
 ) -> None:
-    monkeypatch.setattr(_doctor, "addresses", lambda: own)
+    monkeypatch.setattr(doctor, "addresses", lambda: own)
     with Serving("socket", host="::", port=free_port()) as there:
         code, text = run(capsys, "doctor", "--port", there.port)
-    assert code == _doctor.WELL
+    assert code == doctor.WELL
     assert "  TCP  yes    a pygnetic server answers on it, over IPv6 only\n" in text
     assert "  UDP  yes    the port is free\n" in text
     assert "The server runs; it listens on TCP, by the socket adapter." in text
@@ -446,12 +447,12 @@ def test_doctor_when_your_server_is_on_ipv6(
 def test_doctor_when_your_server_is_on_ipv6_and_hears_this_computer_only(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_doctor, "addresses", lambda: ["192.168.1.7", "fd00::9"])
-    ask = _ping.answers
-    monkeypatch.setattr(_ping, "answers", lambda *args: args[1] == "::1" and ask(*args))
+    monkeypatch.setattr(doctor, "addresses", lambda: ["192.168.1.7", "fd00::9"])
+    ask = ping.answers
+    monkeypatch.setattr(ping, "answers", lambda *args: args[1] == "::1" and ask(*args))
     with Serving("socket", host="::1", port=free_port()) as there:
         code, text = run(capsys, "doctor", "--port", there.port)
-    assert code == _doctor.ILL
+    assert code == doctor.ILL
     assert "  TCP  no     a pygnetic server answers on it, over IPv6 only, but to this computer only: make it a" in text
     assert f"the server on TCP port {there.port} hears this computer only" in text
 
@@ -461,24 +462,24 @@ def test_doctor_when_another_program_has_the_port_of_ipv6(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then a Server(port=...), which listens on both, cannot listen either."""
-    monkeypatch.setattr(_doctor, "addresses", list)
-    monkeypatch.setattr(_doctor, "_ANSWER_TIME", 0.1)
+    monkeypatch.setattr(doctor, "addresses", list)
+    monkeypatch.setattr(doctor, "_ANSWER_TIME", 0.1)
     with socket.create_server(("::", 0), family=socket.AF_INET6) as other:
         port = other.getsockname()[1]
         code, text = run(capsys, "doctor", "--port", port)
-    assert code == _doctor.ILL
+    assert code == doctor.ILL
     assert "  TCP  no     a program uses the port and does not answer: " in text
 
 
 def test_doctor_when_your_server_hangs(
     capsys: pytest.CaptureFixture[str], wire_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_doctor, "_ANSWER_TIME", 0.1)  # nobody there can answer
-    monkeypatch.setattr(_doctor, "addresses", lambda: [LOCAL])
+    monkeypatch.setattr(doctor, "_ANSWER_TIME", 0.1)  # nobody there can answer
+    monkeypatch.setattr(doctor, "addresses", lambda: [LOCAL])
     protocol = {"enet": "UDP", "socket": "TCP"}[wire_name]
     with net.Server("", free_port(), message_factory=MessageFactory("json"), n_adapter=wire_name) as server:
         code, text = run(capsys, "doctor", "--port", server.address[1])
-    assert code == _doctor.ILL
+    assert code == doctor.ILL
     assert f"  {protocol}  no     a program uses the port and does not answer: a server that does not call up" in text
     assert "another copy" not in text
 
@@ -497,36 +498,36 @@ def test_doctor_knows_both_pygames(
 ) -> None:
     def version(package: str) -> str:
         if package not in installed:
-            raise _doctor.metadata.PackageNotFoundError
+            raise doctor.metadata.PackageNotFoundError
         return installed[package]
 
-    monkeypatch.setattr(_doctor.metadata, "version", version)
-    monkeypatch.setattr(_doctor.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
     code, text = run(capsys, "doctor", "--port", free_port())
     assert said in text
-    assert code == (_doctor.ILL if len(installed) == 2 else _doctor.WELL)
+    assert code == (doctor.ILL if len(installed) == 2 else doctor.WELL)
 
 
 def test_doctor_without_any_network(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_doctor, "addresses", list)
+    monkeypatch.setattr(doctor, "addresses", list)
     code, text = run(capsys, "doctor", "--port", free_port())
-    assert code == _doctor.WELL
+    assert code == doctor.WELL
     assert "only programs on this computer can meet" in text
     assert re.search(r"^  On this computer: connect\('localhost', \d+\)$", text, re.M)
     assert "router" not in text and "same house" not in text
 
 
 def test_doctor_where_there_is_ipv6_only(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_doctor, "addresses", lambda: ["fd00::2"])
+    monkeypatch.setattr(doctor, "addresses", lambda: ["fd00::2"])
     code, text = run(capsys, "doctor", "--port", free_port())
-    assert code == _doctor.WELL
+    assert code == doctor.WELL
     assert "it listens on TCP, by the socket adapter" in text
     assert "connect('fd00::2', " in text and "127.0.0.1" not in text
     assert "both of us need n_module='socket' in init()" in text
 
 
 def test_addresses_are_numbers_that_others_can_reach() -> None:
-    for text in _doctor.addresses():
+    for text in doctor.addresses():
         assert not text.startswith(("127.", "::1", "fe80", "169.254."))
 
 
@@ -534,13 +535,13 @@ def test_addresses_are_numbers_that_others_can_reach() -> None:
 
 
 def test_demo_finds_the_arena() -> None:
-    path = _demo.find()
+    path = demo.find()
     assert path is not None
     assert "Arena: steer your square" in path.read_text(encoding="utf-8")
 
 
 def test_demo_says_where_the_arena_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_demo, "find", lambda: None)
+    monkeypatch.setattr(demo, "find", lambda: None)
     assert "It is in the wheel, and in the folder examples/" in main(["demo"])
 
 

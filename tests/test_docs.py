@@ -1,7 +1,6 @@
 """What the documentation says is true: its examples run, its bytes and its tables are the code's."""
 
 import ast
-import fnmatch
 import importlib.util
 import re
 import subprocess
@@ -14,12 +13,13 @@ from pathlib import Path
 import figures
 import pytest
 from pages import DOC, page, table
-from test_floors import FLOORS, LIBRARIES
+from test_floors import LIBRARIES
 from world import World
 
 import pygnetic as net
-from pygnetic import _endpoint, _inbox, _outbox, _session, connection, errors, limits, message, netgraph, stats
+from pygnetic import connection, errors, limits, message, netgraph, stats
 from pygnetic.__main__ import _parser
+from pygnetic._core import endpoint, inbox, outbox, packets
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
 from pygnetic.network import enet_filter
@@ -191,18 +191,18 @@ def test_what_is_said_about_the_bytes() -> None:
 def test_control_packets() -> None:
     rows = table(page("protocol"), "Kind")
     assert [(int(number), name) for number, name, _ in rows] == [
-        (getattr(_session, name), name) for name in ("HELLO", "WELCOME", "REFUSE", "PING", "PONG", "BYE")
+        (getattr(packets, name), name) for name in ("HELLO", "WELCOME", "REFUSE", "PING", "PONG", "BYE")
     ]
 
 
 def test_numbers_of_the_protocol() -> None:
     text = " ".join(page("protocol").split())
-    assert f"This is version {_session.VERSION} of the protocol" in text
-    assert f"length of the application's bytes, at most {_session.MAX_APPLICATION}" in text
-    assert text.count(f"length of the text, at most {_session.MAX_TEXT}") == 2
-    assert f"length of the description, at most {_session.MAX_DESCRIPTION:,}" in text
-    assert len(_session.printable("x" * 1000)) == 400 and "cut to 400 characters" in text
-    assert f"{_endpoint._LAST_WORDS} s after a BYE" in text
+    assert f"This is version {packets.VERSION} of the protocol" in text
+    assert f"length of the application's bytes, at most {packets.MAX_APPLICATION}" in text
+    assert text.count(f"length of the text, at most {packets.MAX_TEXT}") == 2
+    assert f"length of the description, at most {packets.MAX_DESCRIPTION:,}" in text
+    assert len(packets.printable("x" * 1000)) == 400 and "cut to 400 characters" in text
+    assert f"{endpoint._LAST_WORDS} s after a BYE" in text
 
 
 # -- what the tables say
@@ -215,8 +215,8 @@ def test_limits() -> None:
 
 
 def test_numbers_outside_limits() -> None:
-    assert f"one packet holds at most {_outbox.BATCH} messages" in page("reference/limits")
-    assert f"Each waiting packet counts {_inbox._PACKET_COST} bytes more" in page("reference/limits")
+    assert f"one packet holds at most {outbox.BATCH} messages" in page("reference/limits")
+    assert f"Each waiting packet counts {inbox._PACKET_COST} bytes more" in page("reference/limits")
     assert f"repeated every {enet_filter._RETRY} s" in " ".join(page("protocol").split())
     assert f"It is good for {enet_filter._PERIOD:.0f} to {2 * enet_filter._PERIOD:.0f} s" in page("protocol")
     assert f"``channel=`` 0 to {message._MOST_CHANNELS - 1}" in page("reference/adapters")
@@ -246,30 +246,6 @@ def test_reasons() -> None:
     assert told == [(reason.value, reason.name) for reason in DisconnectReason]
 
 
-def test_floors() -> None:
-    told = {}
-    for floor, files, _ in table(page("design"), "Floor"):
-        for file in re.findall(r"``([\w/]+)\.py``", files):
-            told[".".join(("pygnetic", *file.split("/"))).removesuffix(".__init__")] = float(floor)
-    assert told == FLOORS
-
-
-def test_floors_for_contributors() -> None:
-    """The short table: a star there stands for several files."""
-    lines = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8").splitlines()
-    first, _, last = (number for number, line in enumerate(lines) if line.startswith("===== ====="))
-    told: dict[str, float] = {}
-    floor = ""
-    for line in lines[first + 3 : last]:
-        floor = line.split(" ")[0] or floor
-        for file in re.findall(r"``([\w/*]+)\.py``", line[: lines[first].rindex(" ")]):
-            pattern = ".".join(("pygnetic", *file.split("/"))).removesuffix(".__init__")
-            found = [pattern] if "*" not in pattern else fnmatch.filter(FLOORS, pattern)
-            assert found, file
-            told.update(dict.fromkeys(found, float(floor)))
-    assert told == FLOORS
-
-
 def test_when_pygame_is_imported() -> None:
     text = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
     [told] = re.findall(r"^``pygame`` is imported only .*?(?=:?$)", text, re.MULTILINE)
@@ -296,7 +272,7 @@ def test_adapters() -> None:
 
 def test_warnings_are_the_codes() -> None:
     section = page("reference/errors").partition("Warnings in the log\n")[2]
-    source = "".join(path.read_text(encoding="utf-8") for path in Path(net.__file__).parent.glob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in Path(net.__file__).parent.rglob("*.py"))
     texts = re.findall(r"^\* ``(?:\.\.\. )?(.*?)``:", section, re.MULTILINE)
     assert len(texts) == 4
     for text in texts:

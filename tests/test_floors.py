@@ -1,4 +1,4 @@
-"""Imports go down only: DESIGN's floors, read from the source of every module."""
+"""Imports go down only, by the list in ``floors.py``: read from the source of every module."""
 
 import ast
 import subprocess
@@ -7,52 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from floors import FLOORS, TABLE, table
 
 import pygnetic
 
 PACKAGE = Path(pygnetic.__file__).parent
-
-FLOORS: dict[str, float] = {
-    "pygnetic.__main__": 9,  # the command line
-    "pygnetic": 8,
-    "pygnetic._demo": 8,
-    "pygnetic._doctor": 8,
-    "pygnetic._ping": 8,
-    "pygnetic._registered": 8,
-    "pygnetic.client": 7,
-    "pygnetic.server": 7,
-    "pygnetic._checks": 4.5,
-    "pygnetic._deadlines": 5.5,
-    "pygnetic._strangers": 5.5,
-    "pygnetic._goodbye": 5.5,
-    "pygnetic._endpoint": 6,
-    "pygnetic.connection": 5,
-    "pygnetic._inbox": 4.5,  # the two halves of a connection
-    "pygnetic._outbox": 4.5,
-    "pygnetic.message": 4,
-    "pygnetic._compiled": 3.5,
-    "pygnetic.network": 3,
-    "pygnetic.serialization": 3,
-    "pygnetic.network.enet_adapter": 2,
-    "pygnetic.network.socket_adapter": 2,
-    "pygnetic.network.memory_adapter": 2,
-    "pygnetic.serialization.msgpack_adapter": 2,
-    "pygnetic.serialization.msgspec_adapter": 2,
-    "pygnetic.serialization.json_adapter": 2,
-    "pygnetic.event": 2,
-    "pygnetic.netgraph": 2,
-    "pygnetic.serialization._messagepack": 1.5,  # what two codecs of floor 2 share
-    "pygnetic.handler": 1,
-    "pygnetic._session": 1,
-    "pygnetic._adapters": 1,
-    "pygnetic._console": 1,
-    "pygnetic.network.base": 1,
-    "pygnetic.network.enet_filter": 1,
-    "pygnetic.serialization.base": 1,
-    "pygnetic.limits": 0,
-    "pygnetic.stats": 0,
-    "pygnetic.errors": 0,
-}
 
 # The one library that each of these is about. Everything else needs the standard library only.
 LIBRARIES = {
@@ -94,6 +53,10 @@ def upward(module: str, source: str) -> list[str]:
 
 def test_every_module_stands_on_a_floor() -> None:
     assert set(SOURCES) == set(FLOORS)
+
+
+def test_the_documentation_has_the_list() -> None:
+    assert TABLE.read_text(encoding="utf-8") == table(), "python tests/floors.py"
 
 
 @pytest.mark.parametrize("module", FLOORS)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from test_hostile_basics import Raw
 from world import Recorder, World
 
-from pygnetic import _session
+from pygnetic._core import packets
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.limits import DEFAULT, Limits
 from pygnetic.message import MessageFactory
@@ -57,12 +57,12 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
     return [stream[start:end] for start, end in itertools.pairwise(borders)]
 
 
-packets = st.lists(st.binary(min_size=1, max_size=LIMIT), max_size=6)
+some_packets = st.lists(st.binary(min_size=1, max_size=LIMIT), max_size=6)
 places = st.lists(st.integers(0, 2000), max_size=8)
 
 
 @SETTINGS
-@given(packets, places)
+@given(some_packets, places)
 def test_a_stream_in_any_pieces_is_the_same_packets(sent: list[bytes], borders: list[int]) -> None:
     events = read(cut(frames(sent), borders))
     assert [packet for kind, packet, _ in events if kind == PACKET] == sent
@@ -70,7 +70,7 @@ def test_a_stream_in_any_pieces_is_the_same_packets(sent: list[bytes], borders: 
 
 
 @SETTINGS
-@given(packets, st.sampled_from([0, LIMIT + 1, 2**31, 2**32 - 1]), st.binary(max_size=50), places)
+@given(some_packets, st.sampled_from([0, LIMIT + 1, 2**31, 2**32 - 1]), st.binary(max_size=50), places)
 def test_a_bad_length_ends_a_stream_behind_the_good_packets(
     sent: list[bytes], length: int, rest: bytes, borders: list[int]
 ) -> None:
@@ -166,13 +166,13 @@ def test_mutated_messages(codec: str, figure: Note) -> None:
 def test_mutated_control_packets(figure: Note) -> None:
     kicked = Reason(DisconnectReason.KICKED, "be nice")
     corpus = [
-        _session.hello(1234, "msgpack"), _session.hello(1, "json", b"key"), _session.welcome(), _session.ping(5.0),
-        _session.pong(_session.ping(5.0)), _session.bye(kicked), _session.bye(kicked, final=True),
-        _session.refuse(kicked), _session.refuse(Reason(DisconnectReason.SCHEMA_MISMATCH), "json\n1 move(x, y)"),
+        packets.hello(1234, "msgpack"), packets.hello(1, "json", b"key"), packets.welcome(), packets.ping(5.0),
+        packets.pong(packets.ping(5.0)), packets.bye(kicked), packets.bye(kicked, final=True),
+        packets.refuse(kicked), packets.refuse(Reason(DisconnectReason.SCHEMA_MISMATCH), "json\n1 move(x, y)"),
     ]  # fmt: skip
     readers: list[Callable[[bytes], Any]] = [
-        _session.read_hello, _session.read_refuse, _session.read_bye, _session.pong,
-        lambda packet: _session.read_pong(packet, 6.0),
+        packets.read_hello, packets.read_refuse, packets.read_bye, packets.pong,
+        lambda packet: packets.read_pong(packet, 6.0),
     ]  # fmt: skip
     rng = random.Random(seed())
     count = 75_000
@@ -207,9 +207,9 @@ def test_mutated_packets_through_real_connections(wire_name: str, codec: str, fi
 
         server = world.server(message_factory=factory, conn_limit=8, handler=Counting)
         player = world.join(server)
-        hello = _session.hello(factory.get_hash(), factory.s_adapter.wire_name)
+        hello = packets.hello(factory.get_hash(), factory.s_adapter.wire_name)
         corpus = [factory.s_adapter.pack(value) for value in VALUES]
-        corpus += [hello, _session.ping(1.0), _session.bye(Reason(DisconnectReason.CLOSED)), _session.welcome()]
+        corpus += [hello, packets.ping(1.0), packets.bye(Reason(DisconnectReason.CLOSED)), packets.welcome()]
         rng = random.Random(seed())
         for number in range(count):
             bad = Raw(world, server)

@@ -16,7 +16,8 @@ from relays import TcpRelay, UdpRelay
 from world import HOST, Recorder, World
 
 import pygnetic as net
-from pygnetic import _goodbye, event
+from pygnetic import event
+from pygnetic._core import goodbye
 from pygnetic.errors import DisconnectReason
 from pygnetic.message import MessageFactory
 
@@ -311,14 +312,14 @@ def test_no_event_is_lost_or_doubled_by_waiting(world: World) -> None:
 
 def test_nobody_keeps_what_is_gone(memory_world: World) -> None:
     gc.collect()
-    before = len(_goodbye._open)
+    before = len(goodbye._open)
     with net.Client(n_adapter="memory"):
-        assert len(_goodbye._open) == before + 1
-    assert len(_goodbye._open) == before
+        assert len(goodbye._open) == before + 1
+    assert len(goodbye._open) == before
     client = net.Client(n_adapter="memory")
     del client
     gc.collect()
-    assert len(_goodbye._open) == before
+    assert len(goodbye._open) == before
 
 
 # -- forked children

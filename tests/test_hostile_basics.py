@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from world import HOST, World
 
-from pygnetic import _session, network
+from pygnetic import network
+from pygnetic._core import packets
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import DEFAULT, Limits
 from pygnetic.network.base import CLOSED, OPENED, PACKET
@@ -54,7 +55,7 @@ class Scene:
 
     def hello(self) -> bytes:
         factory = self.server.message_factory
-        return _session.hello(factory.get_hash(), factory.s_adapter.wire_name)
+        return packets.hello(factory.get_hash(), factory.s_adapter.wire_name)
 
     def enter(self) -> Any:
         """Have the bad client welcomed; return the server's connection."""
@@ -80,7 +81,7 @@ def scene(world: World) -> Scene:
     return Scene(world)
 
 
-HELLO = _session.hello(1234, "json")
+HELLO = packets.hello(1234, "json")
 NO_HELLO = {
     "one byte": b"x",
     "a message": b'[1,"hello"]',
@@ -93,12 +94,12 @@ NO_HELLO = {
     "HELLO and more": HELLO + b"x",
     "HELLO with a longer name": HELLO[:7] + b"\xff" + HELLO[8:],
     "HELLO with a name that is no UTF-8": HELLO[:8] + b"\xff\xfe\xfd\xfc" + HELLO[12:],
-    "HELLO with too much in it": _session.hello(1234, "json", bytes(_session.MAX_APPLICATION + 1)),
-    "WELCOME": _session.welcome(),
-    "REFUSE": _session.refuse(Reason(DisconnectReason.SERVER_FULL)),
-    "BYE": _session.bye(Reason(DisconnectReason.CLOSED)),
-    "PONG": _session.pong(_session.ping(1.0)),
-    "half a PING": _session.ping(1.0)[:5],
+    "HELLO with too much in it": packets.hello(1234, "json", bytes(packets.MAX_APPLICATION + 1)),
+    "WELCOME": packets.welcome(),
+    "REFUSE": packets.refuse(Reason(DisconnectReason.SERVER_FULL)),
+    "BYE": packets.bye(Reason(DisconnectReason.CLOSED)),
+    "PONG": packets.pong(packets.ping(1.0)),
+    "half a PING": packets.ping(1.0)[:5],
     "HTTP": b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
     "zeros": bytes(1000),
     "a big one": b"\xc1\x01\x01" + bytes(65_000),
@@ -111,7 +112,7 @@ def test_something_else_instead_of_hello(scene: Scene, packet: bytes) -> None:
     scene.bad.peer.send(scene.hello())  # comes too late
     scene.world.until(lambda: scene.bad.closed)
     (answer,) = scene.bad.packets
-    assert _session.read_refuse(answer).reason.code == PROTOCOL_ERROR
+    assert packets.read_refuse(answer).reason.code == PROTOCOL_ERROR
     assert len(scene.server.made) == 2
     scene.nobody_noticed()
 
@@ -119,7 +120,7 @@ def test_something_else_instead_of_hello(scene: Scene, packet: bytes) -> None:
 def test_another_version_is_refused_whatever_else_its_hello_says(scene: Scene) -> None:
     scene.bad.peer.send(b"\xc1\x01\x63 something of the year 2040")
     scene.world.until(lambda: scene.bad.closed)
-    refusal = _session.read_refuse(scene.bad.packets[0])
+    refusal = packets.read_refuse(scene.bad.packets[0])
     assert refusal.reason.code == DisconnectReason.VERSION_MISMATCH
     assert "server: protocol 1; client: protocol 99" in refusal.reason.text
     scene.nobody_noticed()
@@ -127,7 +128,7 @@ def test_another_version_is_refused_whatever_else_its_hello_says(scene: Scene) -
 
 def test_a_client_does_not_choose_what_the_server_tells_of_it(scene: Scene) -> None:
     connection = scene.enter()
-    scene.bad.peer.send(_session.bye(Reason(DisconnectReason.SERVER_FULL, "Dave was kicked")))
+    scene.bad.peer.send(packets.bye(Reason(DisconnectReason.SERVER_FULL, "Dave was kicked")))
     scene.world.until(lambda: connection.reason)
     assert connection.reason == Reason(DisconnectReason.CLOSED, "Dave was kicked")
     scene.bad.peer.send(b"nonsense", channel=1)  # on channel 0 it would be nobody's
@@ -137,10 +138,10 @@ def test_a_client_does_not_choose_what_the_server_tells_of_it(scene: Scene) -> N
 
 
 def test_a_stranger_may_ping_and_then_enter(scene: Scene) -> None:
-    scene.bad.peer.send(_session.ping(1.0))
-    scene.world.until(lambda: scene.bad.pongs == [_session.pong(_session.ping(1.0))])
+    scene.bad.peer.send(packets.ping(1.0))
+    scene.world.until(lambda: scene.bad.pongs == [packets.pong(packets.ping(1.0))])
     scene.enter()
-    scene.world.until(lambda: scene.bad.packets == [_session.welcome()])
+    scene.world.until(lambda: scene.bad.packets == [packets.welcome()])
 
 
 def test_a_stranger_that_leaves_is_nobody(scene: Scene) -> None:
@@ -167,20 +168,20 @@ def test_strangers_are_limited_and_players_are_not_among_them(world: World) -> N
     assert [stranger.closed for stranger in [scene.bad, *strangers]] == [True] * 4 + [False] * 5
     scene.nobody_noticed()
     strangers[-1].peer.send(scene.hello())
-    world.until(lambda: strangers[-1].packets == [_session.welcome()])
+    world.until(lambda: strangers[-1].packets == [packets.welcome()])
 
 
 AFTER_WELCOME = {
     "a second HELLO": HELLO,
-    "WELCOME": _session.welcome(),
-    "REFUSE": _session.refuse(Reason(DisconnectReason.CLOSED)),
+    "WELCOME": packets.welcome(),
+    "REFUSE": packets.refuse(Reason(DisconnectReason.CLOSED)),
     "only the mark": b"\xc1",
     "no such control packet": b"\xc1\x63",
-    "half a PING": _session.ping(1.0)[:6],
-    "half a PONG": _session.ping(1.0)[:6].replace(b"\x04", b"\x05"),
+    "half a PING": packets.ping(1.0)[:6],
+    "half a PONG": packets.ping(1.0)[:6].replace(b"\x04", b"\x05"),
     "BYE with an unknown code": b"\xc1\x06\x63\x00\x00\x00",
-    "BYE that is cut": _session.bye(Reason(DisconnectReason.CLOSED, "text"))[:-3],
-    "BYE and more": _session.bye(Reason(DisconnectReason.CLOSED, "text")) + b"x",
+    "BYE that is cut": packets.bye(Reason(DisconnectReason.CLOSED, "text"))[:-3],
+    "BYE and more": packets.bye(Reason(DisconnectReason.CLOSED, "text")) + b"x",
     "BYE that is no UTF-8": b"\xc1\x06\x00\x00\x01\xff\x00",
     "no JSON": b"hello",
     "no UTF-8": b'[1,"\xff"]',
@@ -230,8 +231,8 @@ def test_something_wrong_after_welcome(scene: Scene, packet: bytes) -> None:
     assert connection.reason.text
     assert handler.calls == ["on_connect", "on_disconnect"]
     welcome, bye = scene.bad.packets
-    assert welcome == _session.welcome()
-    assert _session.read_bye(bye).reason.code == PROTOCOL_ERROR
+    assert welcome == packets.welcome()
+    assert packets.read_bye(bye).reason.code == PROTOCOL_ERROR
     scene.nobody_noticed()
 
 
@@ -342,11 +343,11 @@ class BadServer:
 
 BAD_SERVERS = {
     "an echo": HELLO,
-    "half a REFUSE": _session.refuse(Reason(DisconnectReason.SERVER_FULL, "full"))[:-4],
-    "REFUSE without its description": _session.refuse(Reason(DisconnectReason.SERVER_FULL, "full"))[:-2],
-    "REFUSE and more": _session.refuse(Reason(DisconnectReason.SERVER_FULL, "full")) + b"x",
+    "half a REFUSE": packets.refuse(Reason(DisconnectReason.SERVER_FULL, "full"))[:-4],
+    "REFUSE without its description": packets.refuse(Reason(DisconnectReason.SERVER_FULL, "full"))[:-2],
+    "REFUSE and more": packets.refuse(Reason(DisconnectReason.SERVER_FULL, "full")) + b"x",
     "REFUSE with an unknown code": b"\xc1\x03\x63\x00\x00\x00\x00",
-    "WELCOME and more": _session.welcome() + b"x",
+    "WELCOME and more": packets.welcome() + b"x",
     "only the mark": b"\xc1",
     "no such control packet": b"\xc1\x63",
 }
@@ -363,7 +364,7 @@ def test_a_bad_server_is_left(world: World, packet: bytes) -> None:
 
 
 def test_a_server_that_talks_nonsense_after_welcome(world: World) -> None:
-    bad = BadServer(world, _session.welcome(), b'[1,"good"]', b"nonsense")
+    bad = BadServer(world, packets.welcome(), b'[1,"good"]', b"nonsense")
     alice = world.connect(bad.address, message_factory=world.factory())
     world.until(lambda: alice.handler.ended)
     assert alice.handler.calls == ["on_connect", ("good",), "on_disconnect"]
@@ -371,8 +372,8 @@ def test_a_server_that_talks_nonsense_after_welcome(world: World) -> None:
 
 
 FULL = Reason(DisconnectReason.SERVER_FULL, "full")
-AWAY = {"REFUSE": _session.refuse(FULL), "BYE": _session.bye(FULL)}
-BACK = {"REFUSE": _session.refuse(Reason(DisconnectReason.OVERLOADED, "again")), "WELCOME": _session.welcome()}
+AWAY = {"REFUSE": packets.refuse(FULL), "BYE": packets.bye(FULL)}
+BACK = {"REFUSE": packets.refuse(Reason(DisconnectReason.OVERLOADED, "again")), "WELCOME": packets.welcome()}
 
 
 @pytest.mark.parametrize("then", BACK.values(), ids=BACK)
@@ -385,7 +386,7 @@ def test_a_client_that_was_sent_away_stays_away(world: World, first: bytes, then
 
 
 def test_a_server_that_goes_on_refusing_keeps_nobody(memory_world: World) -> None:
-    refusal = _session.refuse(FULL)
+    refusal = packets.refuse(FULL)
     bad = BadServer(memory_world, refusal)
     alice = memory_world.connect(bad.address, message_factory=memory_world.factory())
     memory_world.until(lambda: alice.reason)
@@ -405,7 +406,7 @@ def test_messages_without_welcome_are_nobodys(world: World) -> None:
 
 def test_what_a_server_says_is_fit_for_a_terminal(world: World) -> None:
     text = "\x1b]0;title\x07" + "x" * 1000
-    bad = BadServer(world, _session.refuse(Reason(DisconnectReason.SERVER_FULL, text)))
+    bad = BadServer(world, packets.refuse(Reason(DisconnectReason.SERVER_FULL, text)))
     alice = world.connect(bad.address, client=world.client(limits=Limits(close_time=0.2)))
     world.until(lambda: alice.handler.ended)
     assert alice.reason.code == DisconnectReason.SERVER_FULL

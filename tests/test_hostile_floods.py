@@ -17,8 +17,8 @@ from test_enet_filter import connect
 from test_hostile_basics import BadServer, Raw, Scene, shout
 from world import HOST, Clock, World
 
-from pygnetic import _deadlines, _inbox, _session
-from pygnetic._strangers import Stranger, Strangers
+from pygnetic._core import inbox, packets, timers
+from pygnetic._core.pending import Stranger, Strangers
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import Limits
 from pygnetic.network import enet_filter
@@ -28,8 +28,8 @@ from pygnetic.server import _CROWD
 OVERLOADED = DisconnectReason.OVERLOADED
 
 CONTROL = {
-    "PING": lambda: _session.ping(1.0),
-    "PONG": lambda: _session.pong(_session.ping(time.monotonic())),
+    "PING": lambda: packets.ping(1.0),
+    "PONG": lambda: packets.pong(packets.ping(time.monotonic())),
 }
 
 
@@ -51,7 +51,7 @@ def test_a_minute_of_pings_is_no_flood(memory_world: World) -> None:
     scene = Scene(memory_world)
     scene.enter()
     for _ in range(120):
-        scene.bad.peer.send(_session.ping(1.0))
+        scene.bad.peer.send(packets.ping(1.0))
     memory_world.until(lambda: len(scene.bad.pongs) == 120)
     assert not scene.bad.closed
 
@@ -60,7 +60,7 @@ def test_pings_of_a_stranger_are_bounded(world: World) -> None:
     scene = Scene(world)
     scene.server._adapter.limits = Limits(io_time=1000)
     for _ in range(3000):
-        scene.bad.peer.send(_session.ping(1.0))
+        scene.bad.peer.send(packets.ping(1.0))
         scene.bad.adapter.flush()
     world.until(lambda: scene.bad.closed)
     assert len(scene.bad.pongs) <= 1024  # 256 an update, and the flood may take some to arrive
@@ -72,7 +72,7 @@ def test_only_the_first_goodbye_counts(memory_world: World) -> None:
     connection = scene.enter()
     for text in ("first", "second"):
         for _ in range(100):
-            scene.bad.peer.send(_session.bye(Reason(DisconnectReason.CLOSED, text)))
+            scene.bad.peer.send(packets.bye(Reason(DisconnectReason.CLOSED, text)))
     memory_world.pump()
     assert connection.reason == Reason(DisconnectReason.CLOSED, "first")
     assert len(scene.server._deadlines) < 20
@@ -80,28 +80,28 @@ def test_only_the_first_goodbye_counts(memory_world: World) -> None:
 
 def test_strangers_that_come_and_go_leave_nothing_behind(memory_world: World) -> None:
     scene = Scene(memory_world)
-    for _ in range(4 * _deadlines._SLACK):
+    for _ in range(4 * timers._SLACK):
         stranger = scene.bad.adapter.connect(*scene.server.address)
         memory_world.pump()
         stranger.disconnect()
         memory_world.pump()
-    assert len(scene.server._deadlines) <= 2 * _deadlines._SLACK
+    assert len(scene.server._deadlines) <= 2 * timers._SLACK
     scene.nobody_noticed()
 
 
 def test_strangers_that_are_pushed_out_leave_nothing_behind(memory_world: World) -> None:
     scene = Scene(memory_world)
-    for _ in range(4 * _deadlines._SLACK):
+    for _ in range(4 * timers._SLACK):
         scene.bad.adapter.connect(*scene.server.address)
         memory_world.pump()
-    assert len(scene.server._deadlines) <= 2 * _deadlines._SLACK
+    assert len(scene.server._deadlines) <= 2 * timers._SLACK
     scene.nobody_noticed()
 
 
 def test_connections_that_are_gone_are_collected(memory_world: World) -> None:
     scene = Scene(memory_world)
     scene.nobody_noticed()
-    for _ in range(4 * _deadlines._SLACK):
+    for _ in range(4 * timers._SLACK):
         player = memory_world.join(scene.server)
         player.disconnect()
         memory_world.until(lambda player=player: player.handler.ended)
@@ -109,7 +109,7 @@ def test_connections_that_are_gone_are_collected(memory_world: World) -> None:
     scene.server.made.clear()
     gc.collect()
     left = sum(type(thing).__name__ == "Connection" for thing in gc.get_objects())
-    assert left <= 2 * _deadlines._SLACK + 10
+    assert left <= 2 * timers._SLACK + 10
 
 
 def packing(world: World, number: int) -> bytes:
@@ -122,7 +122,7 @@ def packing(world: World, number: int) -> bytes:
 @pytest.mark.parametrize("codec", ["json", "msgpack", "msgspec"])
 def test_decoding_takes_a_bounded_time_of_one_update(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip(codec)
-    monkeypatch.setattr(_inbox, "_DECODING", 1e-9)  # however fast this machine is
+    monkeypatch.setattr(inbox, "_DECODING", 1e-9)  # however fast this machine is
     with World("memory", codec) as world:
         scene = Scene(world)
         scene.enter()
@@ -139,7 +139,7 @@ def test_decoding_takes_a_bounded_time_of_one_update(codec: str, monkeypatch: py
 
 
 def test_small_packets_are_not_timed(memory_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_inbox, "_DECODING", 1e-9)
+    monkeypatch.setattr(inbox, "_DECODING", 1e-9)
     scene = Scene(memory_world)
     scene.enter()
     for _ in range(200):
@@ -151,7 +151,7 @@ def test_small_packets_are_not_timed(memory_world: World, monkeypatch: pytest.Mo
 def test_a_batch_that_took_long_is_handed_over_as_far_as_an_update_goes(
     memory_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_inbox, "_DECODING", -1.0)
+    monkeypatch.setattr(inbox, "_DECODING", -1.0)
     scene = Scene(memory_world)
     scene.enter()
     scene.bad.peer.send(b"[" + b",".join(b"[1,%d]" % number for number in range(600)) + b"]")
@@ -306,7 +306,7 @@ def test_who_is_pushed_out_is_told(world: World) -> None:
     assert not any(other.closed for other in others)
     if world.network != "enet":  # there a goodbye that comes in the same update throws away what came before it
         (packet,) = first.packets
-        assert _session.read_refuse(packet).reason == Reason(DisconnectReason.SERVER_FULL, _CROWD)
+        assert packets.read_refuse(packet).reason == Reason(DisconnectReason.SERVER_FULL, _CROWD)
 
 
 def test_a_crowd_at_the_same_address_keeps_nobody_out_without_a_word() -> None:
@@ -342,7 +342,7 @@ def test_who_is_closed_at_once_is_counted(wire_world: World) -> None:
     world = wire_world
     server = world.server(conn_limit=4)
     players = [world.join(server) for _ in range(3)]
-    hello = _session.hello(server.message_factory.get_hash(), "json")
+    hello = packets.hello(server.message_factory.get_hash(), "json")
     bad: list[Raw] = []
     most = 0
     for number in range(150):  # each is welcomed, sends nonsense, is closed, and does not go

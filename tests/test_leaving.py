@@ -12,18 +12,19 @@ from relays import UdpRelay, lose_once
 from test_hostile_basics import Raw, Scene
 from world import Recorder, World
 
-from pygnetic import _session, event
+from pygnetic import event
+from pygnetic._core import packets
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
 
 CLOSED = DisconnectReason.CLOSED
-BYE = _session.bye(Reason(CLOSED, "dinner"))
+BYE = packets.bye(Reason(CLOSED, "dinner"))
 SPARE = 32  # connections that may be closing beside conn_limit
 
 
 def hello(server: Any) -> bytes:
-    return _session.hello(server.message_factory.get_hash(), "json")
+    return packets.hello(server.message_factory.get_hash(), "json")
 
 
 def say(bad: Raw, *packets: bytes) -> None:
@@ -41,7 +42,7 @@ def test_who_has_said_bye_has_left(world: World) -> None:
     assert connection not in server.connections() and server.made[2] not in server.handlers()
     assert not connection.connected and connection.net_echo("come back") is False
     assert server.broadcast("echo", "who is here?") == 2
-    say(scene.bad, b'[1,"much later"]', _session.ping(1.0), BYE)
+    say(scene.bad, b'[1,"much later"]', packets.ping(1.0), BYE)
     world.until(lambda: server.made[2].ended)
     assert server.made[2].calls == ["on_connect", ("before",), "on_disconnect"]
     assert connection.reason == (CLOSED, "dinner")

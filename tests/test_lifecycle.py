@@ -13,7 +13,8 @@ from abuse import PATIENCE
 from world import HOST, Recorder, World
 
 import pygnetic as net
-from pygnetic import _session, event
+from pygnetic import event
+from pygnetic._core import packets
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
@@ -944,7 +945,7 @@ def test_a_pong_that_answers_nothing_is_ignored(memory_world: World) -> None:
     server = world.server()
     alice = world.join(server)
     for stamp in (1e9, 0.0):
-        alice._peer.send(_session.pong(_session.ping(stamp)))
+        alice._peer.send(packets.pong(packets.ping(stamp)))
     alice.net_echo("still here")
     world.until(lambda: server.made[0].messages)
     assert alice.there.connected

@@ -12,7 +12,7 @@ import pytest
 from test_hostile_basics import Raw, Scene
 from world import HOST, World
 
-from pygnetic import _session
+from pygnetic._core import packets
 from pygnetic.errors import DisconnectReason, MessageTooLarge
 from pygnetic.limits import Limits
 from pygnetic.serialization.base import check_value
@@ -40,7 +40,7 @@ def refused(scene: Scene, connection: Any, packet: bytes) -> str:
     scene.nobody_noticed()
     text: str = connection.reason.text
     if scene.bad.packets[1:]:
-        assert _session.read_bye(scene.bad.packets[1]).reason == connection.reason  # it is told the same
+        assert packets.read_bye(scene.bad.packets[1]).reason == connection.reason  # it is told the same
     return text
 
 

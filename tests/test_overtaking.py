@@ -10,14 +10,15 @@ import pytest
 from relays import UdpRelay, lose_once
 from world import HOST, Recorder, World
 
-from pygnetic import _session, network
+from pygnetic import network
+from pygnetic._core import packets
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
 from pygnetic.network.base import PACKET
 
 # the end of ENet's SEND_RELIABLE command, which is the length of the packet, then WELCOME
-WELCOME = b"\x00\x02" + _session.welcome()
+WELCOME = b"\x00\x02" + packets.welcome()
 
 
 def factory() -> MessageFactory:
@@ -196,7 +197,7 @@ def test_reliable_data_before_welcome_is_held_and_unreliable_is_dropped(any_worl
     world.until(lambda: script.peer)
     world.settle()
     assert alice.handler.calls == [] and not alice.connected
-    script.lines += [_session.welcome(), b"[3,6]"]
+    script.lines += [packets.welcome(), b"[3,6]"]
     world.until(lambda: len(alice.handler.calls) == 5)
     assert alice.handler.calls == ["on_connect", (0, "held"), (2,), (3,), (6,)]
     assert alice.messages_received == 4
@@ -216,7 +217,7 @@ def test_what_is_held_before_welcome_is_bounded(any_world: World) -> None:
 
 
 def test_nonsense_before_welcome_is_nonsense_after_it(any_world: World) -> None:
-    script = Script(any_world, b"nonsense", _session.welcome())
+    script = Script(any_world, b"nonsense", packets.welcome())
     alice = any_world.connect(script.adapter.address, message_factory=factory())
     any_world.until(lambda: alice.handler.ended)
     assert alice.handler.messages == []
@@ -225,8 +226,8 @@ def test_nonsense_before_welcome_is_nonsense_after_it(any_world: World) -> None:
 
 def test_what_comes_after_bye_on_its_own_channel_is_nobodys(any_world: World) -> None:
     world = any_world
-    bye = _session.bye(_session.Reason(DisconnectReason.KICKED, "enough"))
-    script = Script(world, _session.welcome(), b"[2,1]", bye, b"[2,2]")
+    bye = packets.bye(packets.Reason(DisconnectReason.KICKED, "enough"))
+    script = Script(world, packets.welcome(), b"[2,1]", bye, b"[2,2]")
     alice = world.connect(script.adapter.address, message_factory=factory())
     world.until(lambda: alice.reason)
     script.lines.append(b"[2,3]")
@@ -241,7 +242,7 @@ def test_what_comes_after_bye_on_its_own_channel_is_nobodys(any_world: World) ->
 @pytest.mark.parametrize("final", [False, True])
 def test_who_says_bye_and_never_closes_is_left(any_world: World, final: bool) -> None:
     world = any_world
-    script = Script(world, _session.welcome(), _session.bye(_session.Reason(DisconnectReason.KICKED), final))
+    script = Script(world, packets.welcome(), packets.bye(packets.Reason(DisconnectReason.KICKED), final))
     alice = world.connect(
         script.adapter.address, client=world.client(limits=Limits(close_time=0.3), message_factory=factory())
     )

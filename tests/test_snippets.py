@@ -255,7 +255,7 @@ def test_help(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def test_what_ping_says_is_on_the_page() -> None:
     package = Path(net.__file__).parent
-    source = "".join((package / name).read_text(encoding="utf-8") for name in ("_ping.py", "network/base.py"))
+    source = "".join((package / name).read_text(encoding="utf-8") for name in ("_cli/ping.py", "network/base.py"))
     page = (DOC / "howto" / "lan_party.rst").read_text(encoding="utf-8")
     told = re.findall(r"^   \* - \*(.+?)\*", page, re.M)
     assert len(told) == 8

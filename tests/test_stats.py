@@ -3,7 +3,7 @@
 import pytest
 from world import World
 
-from pygnetic import _session
+from pygnetic._core import packets
 from pygnetic.limits import Limits
 from pygnetic.network import memory_adapter
 from pygnetic.stats import Meter, Traffic
@@ -108,7 +108,7 @@ def test_a_ping_may_come_late(world, monkeypatch):
     really = memory_adapter.Peer.send
 
     def send(self, packet, **given):
-        if packet[:2] in (bytes((_session.MARK, _session.PING)), bytes((_session.MARK, _session.PONG))):
+        if packet[:2] in (bytes((packets.MARK, packets.PING)), bytes((packets.MARK, packets.PONG))):
             options.append(given)
         return really(self, packet, **given)
 

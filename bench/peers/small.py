@@ -79,7 +79,7 @@ def fields(limited: bool, calls: int) -> Iterator[float | None]:
     import msgspec
 
     from bench.peers.ours import chat_factory
-    from pygnetic._compiled import encoder
+    from pygnetic._core.compiled import encoder
     from pygnetic.limits import DEFAULT
 
     factory = chat_factory("msgspec")

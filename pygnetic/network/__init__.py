@@ -3,7 +3,7 @@
 from types import ModuleType
 from typing import Any
 
-from pygnetic._adapters import Record, Selection, Shelf
+from pygnetic._core.registry import Record, Selection, Shelf
 
 __all__ = ["get_adapter", "select_adapter", "selected_adapter"]
 

@@ -3,7 +3,7 @@
 from types import ModuleType
 from typing import Any
 
-from pygnetic._adapters import Record, Selection, Shelf
+from pygnetic._core.registry import Record, Selection, Shelf
 from pygnetic.limits import DEFAULT, Limits
 from pygnetic.serialization.base import Packet
 

@@ -16,7 +16,7 @@ from importlib import metadata
 from typing import Any
 
 from pygnetic import network, serialization
-from pygnetic._adapters import Unusable
+from pygnetic._core.registry import Unusable
 from pygnetic.network import base
 
 __all__: list[str] = []

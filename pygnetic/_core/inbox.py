@@ -7,7 +7,7 @@ from itertools import repeat
 from operator import length_hint
 from typing import Any
 
-from pygnetic._session import printable
+from pygnetic._core.packets import printable
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.event import NET_RECEIVED
 from pygnetic.handler import Handler, Receivers, look_up

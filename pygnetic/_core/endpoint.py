@@ -12,9 +12,11 @@ from operator import length_hint
 from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pygnetic import _checks, _goodbye, _session, event, network
-from pygnetic._deadlines import Deadlines
-from pygnetic._strangers import Stranger, Strangers
+from pygnetic import event, network
+from pygnetic._core import goodbye, packets
+from pygnetic._core.pending import Stranger, Strangers
+from pygnetic._core.timers import Deadlines
+from pygnetic._help import checks
 from pygnetic.connection import CLOSED, CLOSING, CONNECTING, LEAVING, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler, Receivers
@@ -73,9 +75,9 @@ class Endpoint:
         n_adapter = self.n_adapter if n_adapter is None else n_adapter
         chosen = network.current_adapter() if n_adapter is None else network.get_adapter(n_adapter)
         adapter_class = network.adapter_class(chosen)
-        _checks.check_options(type(self), adapter_class, options)
-        self.limits = _checks.limits_of(limits, self)
-        _checks.check_unreliable_size(self.limits, adapter_class)
+        checks.check_options(type(self), adapter_class, options)
+        self.limits = checks.limits_of(limits, self)
+        checks.check_unreliable_size(self.limits, adapter_class)
         #: How many connections there can be.
         self.conn_limit = conn_limit
         self._adapter: Any = adapter_class(address, conn_limit, limits=self.limits, **options)
@@ -103,13 +105,13 @@ class Endpoint:
         self._replied = False  # control packets wait for a flush
         self._slept = 0.0  # seconds that nobody called update(), which are not a peer's silence
         self._proxy = weakref.proxy(self)
-        _goodbye.opened(self)
+        goodbye.opened(self)
 
     def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.close(_goodbye.PATIENCE)
+        self.close(goodbye.PATIENCE)
 
     if not TYPE_CHECKING:  # or type checkers would believe that there is everything
 
@@ -138,16 +140,16 @@ class Endpoint:
         known = handler_class, factory
         table = self._receiver_tables.get(known)
         if table is None:
-            _checks.check_class(handler_class, factory)
-            _checks.warn_of_names(handler, factory)
+            checks.check_class(handler_class, factory)
+            checks.warn_of_names(handler, factory)
             table = self._receiver_tables[known] = Receivers(handler_class)
-        _checks.check_object(handler, factory)
+        checks.check_object(handler, factory)
         return table
 
     def _held(self, messages: int) -> None:
         """A connection that is not open yet has accepted so many messages."""
         if not self._updated:
-            _checks.warn_of_waiting(type(self).__name__, messages)
+            checks.warn_of_waiting(type(self).__name__, messages)
 
     def _full(self) -> bool:
         if len(self._connections) < self.conn_limit:
@@ -179,11 +181,11 @@ class Endpoint:
         # not isinstance(): that asks a proxy, which may be one of what is gone
         if isinstance(error, AttributeError) and issubclass(type(asked), Handler) and isinstance(error.name, str):
             server = self if self._serving else None
-            hint = "" if asked.connection is None else _checks.who_has(error.name, connection, server)
+            hint = "" if asked.connection is None else checks.who_has(error.name, connection, server)
             if hint:
                 error.args = (f"{error}; {hint}",)
                 error.obj = None  # or Python would suggest a near name, and this would be said twice
-        elif hint := _checks.key_hint(error):
+        elif hint := checks.key_hint(error):
             error.args = (f"{error}; {hint}",)
         self.handle_error(connection, error)
 
@@ -346,7 +348,7 @@ class Endpoint:
             elif kind == PACKET:
                 inbox = connection._inbox
                 inbox.heard = heard
-                if packet and packet[0] == _session.MARK:
+                if packet and packet[0] == packets.MARK:
                     if connection._state < LEAVING:
                         self._take_control(connection, packet, now)
                 elif inbox.open and inbox.put(happened):
@@ -379,7 +381,7 @@ class Endpoint:
         try:
             self._control(connection, packet, now)
         except DecodeError as error:
-            connection._close(Reason(DisconnectReason.PROTOCOL_ERROR, _session.printable(str(error))))
+            connection._close(Reason(DisconnectReason.PROTOCOL_ERROR, packets.printable(str(error))))
 
     def _is_flood(self, peer: Any) -> bool:
         """Count a control packet, which nothing else bounds; True if the peer sent too many of them in this update."""
@@ -473,31 +475,31 @@ class Endpoint:
         """The adapter can send to a peer that we connected to: say HELLO."""
         self._replied = True
         factory = connection._factory
-        self._say_once(connection._peer, _session.hello(factory.get_hash(), factory.s_adapter.wire_name))
+        self._say_once(connection._peer, packets.hello(factory.get_hash(), factory.s_adapter.wire_name))
 
     def _control(self, connection: Connection, packet: bytes, now: float) -> None:
         """:raises DecodeError: it is no control packet, or not one that belongs here."""
         self._replied = True
         kind = packet[1] if len(packet) > 1 else 0
-        if kind == _session.PING:
-            connection._peer.send(_session.pong(packet), reliable=False, ordered=False)
-        elif kind == _session.PONG:
-            rtt = _session.read_pong(packet, now)
-            connection._meter.answered(_session.stamp(packet), rtt * 1000)
-        elif kind == _session.BYE:
-            reason, final = _session.read_bye(packet)
+        if kind == packets.PING:
+            connection._peer.send(packets.pong(packet), reliable=False, ordered=False)
+        elif kind == packets.PONG:
+            rtt = packets.read_pong(packet, now)
+            connection._meter.answered(packets.stamp(packet), rtt * 1000)
+        elif kind == packets.BYE:
+            reason, final = packets.read_bye(packet)
             if self._serving and reason.code not in _OF_CLIENTS:
                 reason = Reason(DisconnectReason.CLOSED, reason.text)
             self._deadlines.set(connection, now + (_LAST_WORDS if final else self.limits.close_time))
             connection._left(reason)
             self._departs(connection, now)
-        elif connection._state == CONNECTING and kind == _session.WELCOME and len(packet) == 2:
+        elif connection._state == CONNECTING and kind == packets.WELCOME and len(packet) == 2:
             self._begin(connection, now)
-        elif connection._state == CONNECTING and kind == _session.REFUSE:
-            reason, description = _session.read_refuse(packet)
+        elif connection._state == CONNECTING and kind == packets.REFUSE:
+            reason, description = packets.read_refuse(packet)
             if description:
                 text = difference(description, connection._factory.description())
-                reason = Reason(reason.code, _session.printable(text))
+                reason = Reason(reason.code, packets.printable(text))
             self._deadlines.set(connection, now + self.limits.close_time)
             connection._left(reason)
         else:
@@ -557,10 +559,10 @@ class Endpoint:
             connection._close(Reason(DisconnectReason.TIMEOUT, text), now=True)
             return
         self._replied = True
-        ping = _session.ping(now)
+        ping = packets.ping(now)
         # in order, one that a message overtakes would be thrown away, and be called lost
         connection._peer.send(ping, reliable=False, ordered=False)
-        connection._meter.pinged(_session.stamp(ping), now, connection._totals())
+        connection._meter.pinged(packets.stamp(ping), now, connection._totals())
         self._deadlines.set(connection, min(now + _PING_EVERY, end))
 
     # -- the end
@@ -583,10 +585,10 @@ class Endpoint:
         errors: list[BaseException] = []
         if not self._closed:
             self._check_updated()
-            goodbye = self._say_goodbye(final)
-            _goodbye.closing(self)
+            parting = self._say_goodbye(final)
+            goodbye.closing(self)
             try:
-                _goodbye.wait([goodbye], timeout)
+                goodbye.wait([parting], timeout)
             except BaseException as error:  # a Ctrl-C ends the wait only, and is raised when all is done
                 errors.append(error)
             self._closed = True
@@ -610,7 +612,7 @@ class Endpoint:
         if not self._updated:
             waiting = sum(connection._outbox.messages for connection in self._connections.values())
             lived = self._clock() - self._last_awake if self._serving else 0.0
-            _checks.warn_of_no_update(type(self).__name__, waiting, bool(self._connections), lived)
+            checks.warn_of_no_update(type(self).__name__, waiting, bool(self._connections), lived)
 
     def __del__(self) -> None:
         # who forgot update() has often forgotten close(); a Client that could not be made has nothing to say
@@ -623,7 +625,7 @@ class Endpoint:
         except Exception:  # Python ends, and what this needs is gone already
             return
 
-    def _say_goodbye(self, final: bool) -> _goodbye.Goodbye:
+    def _say_goodbye(self, final: bool) -> goodbye.Goodbye:
         """Send everything, and say BYE to everybody.
 
         :param final: nobody goes on reading here; else return who is to be waited for.
@@ -633,7 +635,7 @@ class Endpoint:
         code, text = DisconnectReason.CLOSED, "the client was closed"
         if self._serving:
             code, text = DisconnectReason.KICKED, "the server was closed"
-        bye = _session.bye(Reason(code, text), final, self.limits.packet_size)
+        bye = packets.bye(Reason(code, text), final, self.limits.packet_size)
         waiting = []
         for connection in self._connections.values():
             connection.reason = connection.reason or Reason(DisconnectReason.CLOSED)
@@ -643,7 +645,7 @@ class Endpoint:
                 if not final:
                     connection._peer.disconnect()
                     waiting.append(connection._peer)
-        return _goodbye.Goodbye(self._adapter, waiting)
+        return goodbye.Goodbye(self._adapter, waiting)
 
     def _overhear(self) -> None:
         # not while a handler runs, nor from another thread; a flood waits in the network
@@ -652,9 +654,9 @@ class Endpoint:
         if not (self._updating and self._runs(Endpoint.update)):
             self._arrived.extend(starmap(self._adapter.poll, ((),)))
 
-    # -- what the end of the program and a fork do to it (see _goodbye.End)
+    # -- what the end of the program and a fork do to it (see goodbye.End)
 
-    def _depart(self) -> _goodbye.Goodbye | None:
+    def _depart(self) -> goodbye.Goodbye | None:
         # never updated, it has nobody, and __del__() tells that; a thread that is in update() goes on till the very end
         if not self._updated or (self._updating and self._runs(Endpoint.update)):
             return None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial, update_wrapper
 from typing import Any, TypeVar, cast
 
-from pygnetic._compiled import signature
+from pygnetic._core.compiled import signature
 from pygnetic.handler import Handler, accepted, misspelt, signature_of
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory, suggestion

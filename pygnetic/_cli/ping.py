@@ -8,7 +8,8 @@ import socket
 from collections.abc import Collection, Generator
 from typing import Any
 
-from pygnetic import _session, network
+from pygnetic import network
+from pygnetic._core import packets
 from pygnetic.errors import DecodeError, DisconnectReason
 from pygnetic.limits import DEFAULT
 from pygnetic.message import difference
@@ -85,32 +86,32 @@ class Line:
             return None
         clock = self.adapter.clock
         now = clock()
-        question = _session.ping(now)
+        question = packets.ping(now)
         self.peer.send(question, reliable=False, ordered=False)
         self.adapter.flush()
         while not self.closed and (left := now + seconds - clock()) > 0:
             self.poll(left * 1000)
             for packet in self.packets:
-                if packet[:2] == bytes((_session.MARK, _session.PONG)) and packet[2:] == question[2:]:
+                if packet[:2] == bytes((packets.MARK, packets.PONG)) and packet[2:] == question[2:]:
                     with contextlib.suppress(DecodeError):
-                        return _session.read_pong(packet, clock())
+                        return packets.read_pong(packet, clock())
             self.packets.clear()
         return None
 
-    def hello(self, seconds: float) -> _session.Refusal | None:
+    def hello(self, seconds: float) -> packets.Refusal | None:
         """Return how the server refuses a client that has no messages at all; None when it says nothing."""
         if not self.ready(seconds):
             return None
         self.packets.clear()
         # no serializer has an empty name, so nobody is ever welcomed by this
-        self.peer.send(_session.hello(0, ""))
+        self.peer.send(packets.hello(0, ""))
         end = self.adapter.clock() + seconds
         while (left := end - self.adapter.clock()) > 0:
             self.poll(left * 1000)
             for packet in self.packets:
-                if packet[:2] == bytes((_session.MARK, _session.REFUSE)):
+                if packet[:2] == bytes((packets.MARK, packets.REFUSE)):
                     with contextlib.suppress(DecodeError):
-                        return _session.read_refuse(packet)
+                        return packets.read_refuse(packet)
             self.packets.clear()
             if self.closed:
                 break
@@ -250,9 +251,9 @@ def _who_answers(lines: list[Line], knock: "_Knock", timeout: float) -> list[Lin
             line.poll(5)
             if line.opened and line.name not in asked:
                 asked.add(line.name)
-                line.peer.send(_session.ping(line.adapter.clock()), reliable=False, ordered=False)
+                line.peer.send(packets.ping(line.adapter.clock()), reliable=False, ordered=False)
                 line.adapter.flush()
-            if any(packet[:2] == bytes((_session.MARK, _session.PONG)) for packet in line.packets):
+            if any(packet[:2] == bytes((packets.MARK, packets.PONG)) for packet in line.packets):
                 answering.append(line)
                 waiting.remove(line)
             elif line.closed or (line.name == "enet" and knock.udp_refused()):
@@ -364,11 +365,11 @@ def _interview(line: Line, timeout: float, listed: bool, mine: str) -> Lines:
         return REFUSING
     if listed:
         serializer, *messages = refusal.description.split("\n")
-        yield f"The server packs with {_session.printable(serializer)} and has these messages, in this order:"
-        yield from (f"  {_session.printable(message)}" for message in messages[:_LISTED])
+        yield f"The server packs with {packets.printable(serializer)} and has these messages, in this order:"
+        yield from (f"  {packets.printable(message)}" for message in messages[:_LISTED])
         yield "It refuses clients that registered others, or the same in another order (SCHEMA_MISMATCH)."
     if mine and mine != refusal.description:
-        told = _session.printable(difference(refusal.description, mine))
+        told = packets.printable(difference(refusal.description, mine))
         yield f"It would refuse your messages (SCHEMA_MISMATCH): {told}."
     elif mine:
         yield "Your messages are the server's."

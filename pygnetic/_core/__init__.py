@@ -1,0 +1,1 @@
+"""What Client, Server and Connection are made of."""

@@ -1,0 +1,1 @@
+"""Sentences for people: what is wrong, and what to do."""

@@ -1,0 +1,85 @@
+"""The floors of the house, from the top: a module imports from the floors below its own only.
+
+This is the one list of them. ``python tests/floors.py`` writes it into the documentation.
+"""
+
+from pathlib import Path
+
+HOUSE: list[tuple[str, list[str]]] = [
+    ("the command line, ``python -m pygnetic``", ["__main__"]),
+    ("what the command line can do", ["_cli.demo", "_cli.doctor", "_cli.ping", "_cli.registered"]),
+    ("the names that everybody uses", [""]),
+    ("the two ends", ["client", "server"]),
+    ("what both ends share: one network adapter, the update loop, the session, closing", ["_core.endpoint"]),
+    (
+        "timers; connections that are not welcomed yet; closing when a program ends or forks",
+        ["_core.timers", "_core.pending", "_core.goodbye"],
+    ),
+    ("one remote end: its state, how it is opened, closed and spoken to", ["connection"]),
+    (
+        "the two halves of a connection, what came in and what is to go out; a user's mistakes",
+        ["_core.inbox", "_core.outbox", "_help.checks"],
+    ),
+    ("registered messages, and how they become bytes and messages again", ["message"]),
+    ("functions compiled for one message: its sender, its decoder", ["_core.compiled"]),
+    ("choosing adapters", ["network", "serialization"]),
+    (
+        "exactly one network, codec or event library each",
+        [
+            "network.enet_adapter",
+            "network.socket_adapter",
+            "network.memory_adapter",
+            "serialization.msgpack_adapter",
+            "serialization.msgspec_adapter",
+            "serialization.json_adapter",
+            "event",
+            "netgraph",
+        ],
+    ),
+    ("what the two MessagePack adapters share", ["serialization._messagepack"]),
+    (
+        "contracts, and functions from bytes to bytes",
+        [
+            "handler",
+            "_core.packets",
+            "_core.registry",
+            "_help.console",
+            "network.base",
+            "network.enet_filter",
+            "serialization.base",
+        ],
+    ),
+    (
+        "what can go wrong, and how much is allowed",
+        ["errors", "limits", "stats", "_cli", "_core", "_help"],
+    ),
+]
+FLOORS = {
+    f"pygnetic.{module}".rstrip("."): number
+    for number, (_, modules) in enumerate(reversed(HOUSE))
+    for module in modules
+}
+PACKAGES = ("", "network", "serialization")
+TABLE = Path(__file__).parent.parent / "doc" / "_generated" / "floors.inc"
+
+
+def file_of(module: str) -> str:
+    """The path of a module's file, as the documentation writes it."""
+    path = module.replace(".", "/")
+    if module in PACKAGES:
+        path = f"{path}/__init__".lstrip("/")
+    return f"``{path}.py``"
+
+
+def table() -> str:
+    """The list as a table of the documentation."""
+    lines = [".. Written by tests/floors.py.", "", ".. list-table::", "   :header-rows: 1", "   :widths: 8 46 46", ""]
+    lines += ["   * - Floor", "     - Files in ``pygnetic/``", "     - What is there"]
+    for number, (what, modules) in zip(reversed(range(len(HOUSE))), HOUSE, strict=True):
+        files = [file_of(module) for module in modules if module not in ("_cli", "_core", "_help")]
+        lines += [f"   * - {number}", f"     - {', '.join(files)}", f"     - {what}"]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    TABLE.write_text(table(), encoding="utf-8")
