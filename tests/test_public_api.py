@@ -7,6 +7,7 @@ import importlib
 import inspect
 import sys
 from pathlib import Path
+from types import GenericAlias
 
 import pytest
 
@@ -45,10 +46,12 @@ def names(module_name: str) -> list[str]:
     for name in sorted(module.__all__):
         value = getattr(module, name)
         whole = f"{module_name}.{name}"
-        if not inspect.isclass(value):
-            found.append(whole + (parameters(value) if callable(value) else ""))
+        if not isinstance(value, type) or isinstance(value, GenericAlias):  # which Python 3.10 calls a class
+            found.append(whole + (parameters(value) if inspect.isroutine(value) else ""))
             continue
-        found.append(whole + ("" if issubclass(value, (int, Exception)) else parameters(value)))
+        # Python 3.10 gives each Protocol an __init__ of its own
+        told = not issubclass(value, (int, Exception)) and not getattr(value, "_is_protocol", False)
+        found.append(whole + (parameters(value) if told else ""))
         for attribute in sorted(vars(value)):
             if not attribute.startswith("_"):
                 member = inspect.getattr_static(value, attribute)
