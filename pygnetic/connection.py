@@ -10,10 +10,11 @@ from pygnetic._core.compiled import sender, signature
 from pygnetic._core.inbox import Inbox
 from pygnetic._core.outbox import Outbox
 from pygnetic._help.checks import parent_has
+from pygnetic._help.hints import advice, no_message, suggestion, unregistered
 from pygnetic.errors import DecodeError, DisconnectReason, MessageTooLarge, Reason
 from pygnetic.handler import Handler
 from pygnetic.limits import Limits
-from pygnetic.message import MessageFactory, advice, no_message, suggestion, unregistered
+from pygnetic.message import MessageFactory
 from pygnetic.network.base import Event
 from pygnetic.stats import Meter, Stats
 

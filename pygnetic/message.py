@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pygnetic import serialization
 from pygnetic._core.compiled import check_fields, explain, maker, signature
+from pygnetic._help.hints import advice, suggestion, unregistered
 from pygnetic.errors import DecodeError
 from pygnetic.limits import DEFAULT, Limits
 from pygnetic.serialization.base import Packet
@@ -41,42 +42,6 @@ class _Entry(NamedTuple):
     type_id: int
     params: dict[str, Any]
     delivery: Delivery
-
-
-def suggestion(wrong: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return ``; did you mean 'x'?`` if a known name is near."""
-    import difflib  # costs 2 ms to import, and most programs never need it
-
-    near = difflib.get_close_matches(wrong, list(known), 1, cutoff)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def advice(wrong: str, known: Iterable[str]) -> str:
-    """Return which message was meant, or how there can be one."""
-    return suggestion(wrong, known) or "; register() it on both sides, before Server() or connect()"
-
-
-def no_message(call: str, given: Any) -> str:
-    """Say what can be sent instead of something that is neither a name nor a class."""
-    what = "a plain tuple" if given is tuple else repr(given)  # of a tuple, its class is looked up
-    return f"{call}() takes a message class, its name or a message, not {what}"
-
-
-def unregistered(message_class: Any, classes: Iterable[type], what: str) -> str:
-    """Say why what was given is no message class here, and what to do.
-
-    :param classes: the message classes that there are.
-    :param what: what there is none of: "{} is no message class of this factory".
-    """
-    name = getattr(message_class, "__name__", repr(message_class))
-    known = {known.__name__: known for known in classes}
-    for base in getattr(message_class, "__mro__", ()):
-        if base in known.values():
-            base = base.__name__
-            return f"{name} is a subclass of the message class {base}; only that can be sent, such as {base}(*message)"
-    if name in known:
-        return f"this {name} was registered with another MessageFactory; take this one's class, or the name {name!r}"
-    return what.format(name) + advice(name, known)
 
 
 class MessageFactory:
@@ -380,57 +345,6 @@ def _delivery(name: str, kwargs: dict[str, Any]) -> Delivery:
             "2 (unsequenced), and then there is no reliable= or ordered="
         )
     return Delivery(channel, *_FLAGS[flags])
-
-
-def difference(server: str, client: str) -> str:
-    """Say in one line where two descriptions of messages differ first.
-
-    :param server: a stranger's; however long it is, there is room for the client's in 400 characters.
-    """
-    ours, theirs = client.split("\n"), server.split("\n")
-    cure = "register the same in the same order"
-    if ours[0] != theirs[0]:
-        names = f"server: {_cut(theirs[0], _NAME)}; client: {ours[0]}"
-        return f"the serializers differ: {names}; give the same s_module to init() on both sides"
-    messages, others = ([line.partition(" ")[2] for line in lines[1:]] for lines in (ours, theirs))
-    if messages != others and sorted(messages) == sorted(others):
-        first = next(number for number, message in enumerate(messages) if message != others[number])
-        names = f"server: {_next_names(others[first:])}; client: {_next_names(messages[first:])}"
-        return f"the order of registration differs from message {first + 1} on: {names}; {cure}"
-    for number in range(1, max(len(ours), len(theirs))):
-        here = ours[number] if number < len(ours) else f"{number} nothing"
-        there = theirs[number] if number < len(theirs) else f"{number} nothing"
-        if here != there:
-            type_id, _, message = here.partition(" ")
-            other = there.partition(" ")[2]
-            fields, delivery = _split(message)
-            if (their := _split(other))[0] == fields:
-                names = f"server: {_cut(their[1], _SIGNATURE)}; client: {delivery}"
-                what = f"message {type_id} {_next_names([message])} is delivered differently: {names}"
-                return f"{what}; register it with the same reliable=, ordered= and channel= on both sides"
-            names = f"server: {_cut(other, _SIGNATURE)}; client: {_cut(message, _SIGNATURE)}"
-            return f"message {type_id} differs: {names}; {cure}"
-    return "the registered messages differ"
-
-
-# Of so many characters two signatures, or six names, fit into a reason together with what is said of them.
-_SIGNATURE = 150
-_NAME = 40
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 3] + "..."
-
-
-def _split(message: str) -> tuple[str, str]:
-    """Return a description's message with its fields, and its delivery."""
-    fields, _, delivery = message.rpartition(")")
-    return fields, delivery.strip() or str(Delivery())
-
-
-def _next_names(signatures: list[str]) -> str:
-    names = [_cut(message.partition("(")[0], _NAME) for message in signatures[:3]]
-    return ", ".join(names + ["..."] * (len(signatures) > 3))
 
 
 #: The factory that is used where none is given.

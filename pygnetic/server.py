@@ -14,11 +14,12 @@ from pygnetic._core.compiled import encoder
 from pygnetic._core.endpoint import Endpoint
 from pygnetic._core.pending import Stranger
 from pygnetic._help.checks import check_class, check_places, check_width, factory_of, limits_of, listing
+from pygnetic._help.hints import no_message
 from pygnetic.connection import CLOSED, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler, signature_of
 from pygnetic.limits import Limits
-from pygnetic.message import MessageFactory, no_message
+from pygnetic.message import MessageFactory
 from pygnetic.network import base
 
 __all__ = ["Server"]

@@ -18,7 +18,7 @@ HOUSE: list[tuple[str, list[str]]] = [
     ("one remote end: its state, how it is opened, closed and spoken to", ["connection"]),
     (
         "the two halves of a connection, what came in and what is to go out; a user's mistakes",
-        ["_core.inbox", "_core.outbox", "_help.checks"],
+        ["_core.inbox", "_core.outbox", "_help.checks", "_help.differences"],
     ),
     ("registered messages, and how they become bytes and messages again", ["message"]),
     ("functions compiled for one message: its sender, its decoder", ["_core.compiled"]),
@@ -50,8 +50,8 @@ HOUSE: list[tuple[str, list[str]]] = [
         ],
     ),
     (
-        "what can go wrong, and how much is allowed",
-        ["errors", "limits", "stats", "_cli", "_core", "_help"],
+        "what can go wrong, and how much is allowed; the name that was meant",
+        ["errors", "limits", "stats", "_help.hints", "_cli", "_core", "_help"],
     ),
 ]
 FLOORS = {

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 import pygnetic as net
+from pygnetic._help.differences import difference
 from pygnetic.errors import DecodeError
 from pygnetic.limits import DEFAULT
-from pygnetic.message import MessageFactory, difference
+from pygnetic.message import MessageFactory
 from pygnetic.serialization import json_adapter
 
 

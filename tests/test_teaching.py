@@ -17,8 +17,9 @@ from memory_pair import Clock
 from world import World
 
 import pygnetic as net
+from pygnetic._help.differences import difference
 from pygnetic.limits import Limits
-from pygnetic.message import MessageFactory, difference
+from pygnetic.message import MessageFactory
 
 ROOT = Path(net.__file__).parent.parent
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from pygnetic import network
 from pygnetic._core import packets
+from pygnetic._help.differences import difference
 from pygnetic.errors import DecodeError, DisconnectReason
 from pygnetic.limits import DEFAULT
-from pygnetic.message import difference
 from pygnetic.network import base
 
 __all__: list[str] = []

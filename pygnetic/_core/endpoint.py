@@ -17,11 +17,12 @@ from pygnetic._core import goodbye, packets
 from pygnetic._core.pending import Stranger, Strangers
 from pygnetic._core.timers import Deadlines
 from pygnetic._help import checks
+from pygnetic._help.differences import difference
 from pygnetic.connection import CLOSED, CLOSING, CONNECTING, LEAVING, OPEN, Connection
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.handler import Handler, Receivers
 from pygnetic.limits import DEFAULT, Limits
-from pygnetic.message import MessageFactory, difference
+from pygnetic.message import MessageFactory
 from pygnetic.network import base
 from pygnetic.network.base import PACKET
 

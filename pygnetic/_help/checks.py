@@ -10,9 +10,10 @@ from functools import partial, update_wrapper
 from typing import Any, TypeVar, cast
 
 from pygnetic._core.compiled import signature
+from pygnetic._help.hints import suggestion
 from pygnetic.handler import Handler, accepted, misspelt, signature_of
 from pygnetic.limits import Limits
-from pygnetic.message import MessageFactory, suggestion
+from pygnetic.message import MessageFactory
 
 __all__: list[str] = []
 
