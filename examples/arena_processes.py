@@ -46,7 +46,7 @@ def invite(args):
     host, who = args.host, "Others"
     if host in ("", "0.0.0.0", "::"):  # it listens at all addresses of this computer
         host, who = own_address(), "Friends in your network"
-    demo = sys.argv[0].startswith("python -m ")  # see demo.py: it has started us
+    demo = sys.argv[0].startswith("python -m ")  # see pygnetic/_cli/demo.py: it started us
     command = [sys.argv[0] if demo else "python examples/arena.py", "--join", host]
     command += ["--port", str(args.port)] if args.port != PORT else []
     command += ["--adapter", args.adapter] if args.adapter else []

@@ -374,7 +374,7 @@ def test_doctor_when_a_module_of_ours_is_missing(
 
 
 def test_doctor_when_the_port_is_taken(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_ANSWER_TIME", 0.1)  # nobody there can answer
+    monkeypatch.setattr(doctor, "_ANSWER_TIME", 0.1)  # no server answers there
     with socket.create_server(("", 0)) as other:
         port = other.getsockname()[1]
         code, text = run(capsys, "doctor", "--port", port)
@@ -474,7 +474,7 @@ def test_doctor_when_another_program_has_the_port_of_ipv6(
 def test_doctor_when_your_server_hangs(
     capsys: pytest.CaptureFixture[str], wire_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "_ANSWER_TIME", 0.1)  # nobody there can answer
+    monkeypatch.setattr(doctor, "_ANSWER_TIME", 0.1)  # no server answers there
     monkeypatch.setattr(doctor, "addresses", lambda: [LOCAL])
     protocol = {"enet": "UDP", "socket": "TCP"}[wire_name]
     with net.Server("", free_port(), message_factory=MessageFactory("json"), n_adapter=wire_name) as server:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import figures
 import pytest
+from floors import LIBRARIES
 from pages import DOC, page, table
-from test_floors import LIBRARIES
 from world import World
 
 import pygnetic as net

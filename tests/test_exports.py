@@ -1,16 +1,27 @@
-"""Private until listed: what a module does not list in ``__all__`` is not for users."""
+"""Private until listed: what a module does not list in ``__all__`` is not for users.
+
+``public_api.txt`` has every public name with its parameters, those of the classes too. After a name was added on
+purpose, ``python tests/test_exports.py`` writes the file again.
+"""
 
 import ast
+import enum
 import importlib
+import inspect
 import pkgutil
 from pathlib import Path
+from types import GenericAlias
 from typing import Any
 
 import pytest
 
 import pygnetic
+from pygnetic.message import MessageFactory
 
 PACKAGE = Path(pygnetic.__file__).parent
+LIST = Path(__file__).with_name("public_api.txt")
+# What every class of these kinds has is Python's.
+BUILTIN = {name for kind in (tuple, Exception, enum.IntEnum) for name in dir(kind)}
 
 PUBLIC: dict[str, set[str]] = {
     "pygnetic": {"Client", "Handler", "Server", "init", "register"},
@@ -98,3 +109,56 @@ def test_everything_listed_says_what_it_is(name: str) -> None:
                     assert member.__doc__, f"{listed}.{attribute}"
         elif callable(thing) and getattr(thing, "__module__", None) == name:
             assert thing.__doc__, listed
+
+
+def parameters(function: Any) -> str:
+    """What a function is called with; the annotations are mypy's business."""
+    found = inspect.signature(function).parameters.values()
+    return f"({', '.join(str(p.replace(annotation=p.empty)) for p in found)})"
+
+
+def public_names(name: str) -> list[str]:
+    """The public names of a module and of its classes, inherited ones included, each with its parameters."""
+    module = load(name)
+    found = []
+    for listed in sorted(module.__all__):
+        value, whole = getattr(module, listed), f"{name} {listed}"
+        if not isinstance(value, type) or isinstance(value, GenericAlias):  # which Python 3.10 calls a class
+            found.append(whole + (parameters(value) if inspect.isroutine(value) else ""))
+            continue
+        # Python 3.10 gives each Protocol an __init__ of its own
+        made_by_users = not issubclass(value, (int, Exception)) and not getattr(value, "_is_protocol", False)
+        found.append(whole + (parameters(value) if made_by_users else ""))
+        for attribute in sorted(set(dir(value)) - BUILTIN):
+            if not attribute.startswith("_"):
+                member = getattr(value, attribute)
+                found.append(f"{whole}.{attribute}" + (parameters(member) if inspect.isroutine(member) else ""))
+    return found
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_where_it_was(name: str) -> None:
+    listed = [line for line in LIST.read_text().splitlines() if line.startswith(f"{name} ")]
+    assert public_names(name) == listed
+
+
+def test_what_objects_have_is_public_too() -> None:
+    factory = MessageFactory("json")
+    with pygnetic.Server(message_factory=factory, n_adapter="memory") as server:
+        client = pygnetic.Client(message_factory=factory, n_adapter="memory")
+        connection = client.connect("127.0.0.1", server.address[1])
+        public = {
+            type(thing).__name__: {name for name in vars(thing) if not name.startswith("_")}
+            for thing in (factory, server, client, connection)
+        }
+        client.close()
+    assert public == {
+        "MessageFactory": {"connection_class", "deliveries"},
+        "Server": {"conn_limit", "limits", "message_factory"},
+        "Client": {"conn_limit", "limits", "message_factory"},
+        "Connection": set(),
+    }
+
+
+if __name__ == "__main__":
+    LIST.write_text("".join(f"{line}\n" for name in PUBLIC for line in public_names(name)))

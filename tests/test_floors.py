@@ -7,20 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from floors import FLOORS, TABLE, table
+from floors import FLOORS, LIBRARIES, TABLE, table
 
 import pygnetic
 
 PACKAGE = Path(pygnetic.__file__).parent
-
-# The one library that each of these is about. Everything else needs the standard library only.
-LIBRARIES = {
-    "pygnetic.network.enet_adapter": {"enet"},
-    "pygnetic.serialization.msgpack_adapter": {"msgpack"},
-    "pygnetic.serialization.msgspec_adapter": {"msgspec"},
-    "pygnetic.event": {"pygame"},
-    "pygnetic.netgraph": {"pygame"},
-}
 
 
 def module_name(path: Path) -> str:
@@ -57,6 +48,7 @@ def test_every_module_stands_on_a_floor() -> None:
 
 def test_the_documentation_has_the_list() -> None:
     assert TABLE.read_text(encoding="utf-8") == table(), "python tests/floors.py"
+    assert f".. include:: _generated/{TABLE.name}\n" in (TABLE.parent.parent / "design.rst").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("module", FLOORS)

@@ -8,13 +8,13 @@ from typing import Any
 
 __all__: list[str] = []
 
+_PACKAGE = Path(__file__).resolve().parent.parent
 _WITHOUT_WINDOW = {"--server-only", "--child", "--help", "-h"}
 
 
 def find() -> Path | None:
     """Return where the arena is: in the installed package, or beside the package in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "examples", package.parent / "examples"):
+    for folder in (_PACKAGE / "examples", _PACKAGE.parent / "examples"):
         if (folder / "arena.py").is_file():
             return folder / "arena.py"
     return None
@@ -41,8 +41,7 @@ def demo(arguments: list[str]) -> Any:
     assert spec is not None and spec.loader is not None
     arena = importlib.util.module_from_spec(spec)
     # the arena starts more processes, which must find this same pygnetic
-    here = str(Path(__file__).resolve().parent.parent.parent)
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_PACKAGE.parent), os.environ.get("PYTHONPATH"))))
     sys.argv[0] = "python -m pygnetic demo"
     spec.loader.exec_module(arena)
     return arena.main(arguments)

@@ -4,7 +4,7 @@ from pygnetic.message import Delivery
 
 __all__: list[str] = []
 
-# Of so many characters two signatures, or six names, fit into a reason together with what is said of them.
+# Characters of a signature and of a name: two signatures, or six names, fit into a reason with the text around them.
 _SIGNATURE = 150
 _NAME = 40
 
@@ -12,7 +12,7 @@ _NAME = 40
 def difference(server: str, client: str) -> str:
     """Say in one line where two descriptions of messages differ first.
 
-    :param server: a stranger's; however long it is, there is room for the client's in 400 characters.
+    :param server: the server's description, which is not trusted: it is cut so that the client's fits beside it.
     """
     ours, theirs = client.split("\n"), server.split("\n")
     cure = "register the same in the same order"

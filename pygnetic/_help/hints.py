@@ -26,10 +26,10 @@ def no_message(call: str, given: Any) -> str:
 
 
 def unregistered(message_class: Any, classes: Iterable[type], what: str) -> str:
-    """Say why what was given is no message class here, and what to do.
+    """Explain why an object cannot be sent as a message, and what to do.
 
-    :param classes: the message classes that there are.
-    :param what: what there is none of: "{} is no message class of this factory".
+    :param classes: the message classes that can be sent.
+    :param what: the sentence for an unknown name, with {} in its place: "{} is no message class of this factory".
     """
     name = getattr(message_class, "__name__", repr(message_class))
     known = {known.__name__: known for known in classes}
