@@ -152,8 +152,7 @@ class Adapter:
                 peer._opened = True
             taken.append(event)
         # no call stands between these two, and so no Ctrl-C
-        self.events = []
-        return taken
+        self.events = []; return taken  # fmt: skip  # noqa: E702
 
     def flush(self) -> None:
         """Nothing to do: packets arrive when they are sent."""

@@ -316,8 +316,7 @@ class Adapter:
                 break
         self._late = {peer: place for place, (peer, _) in enumerate(todo)}
         # no call stands between these two, and so no Ctrl-C
-        events, self._events = self._events, []
-        return events
+        events, self._events = self._events, []; return events  # fmt: skip  # noqa: E702
 
     def _accept(self, end: float) -> None:
         assert self._listener is not None and self._selector is not None
