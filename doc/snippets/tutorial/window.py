@@ -38,4 +38,4 @@ while running:
         screen.blit(font.render(line, True, 'white'), (10, 10 + 26 * row))
     pygame.display.flip()
     pygame.time.wait(16)  # about 60 frames a second
-client.close(1000)  # says goodbye, and waits a second at most until that is heard
+client.close(1000)  # waits up to a second until the server knows
