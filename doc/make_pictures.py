@@ -204,26 +204,26 @@ def ladder(title, packets, handled, note):
 
 
 def delivery():
-    """Draw the three ways to travel: the same loss, and what comes of it."""
+    """Draw the three deliveries: the same loss, and its effect."""
     reliable = ladder(
         "reliable (the default): every message, in order",
         [("1", 20, 90, GREEN), ("2", 120, None, GREEN), ("3", 220, 290, GREEN), ("2 again", 330, 400, GOLD),
          ("4", 440, 510, GREEN)],
         [(90, "1", GREEN), (290, "(3 waits)", FAINT), (400, "2  3", GREEN), (510, "4", GREEN)],
-        "For joins, scores, chat, moves on a board: whatever must not be missing.",
+        "For joins, scores, chat, moves on a board: everything that must arrive.",
     )  # fmt: skip
     sequenced = ladder(
         "reliable=False: sequenced, the newest counts",
         [("1", 20, 90, BLUE), ("2", 120, None, BLUE), ("3", 220, 390, BLUE), ("4", 300, 340, BLUE),
          ("5", 440, 510, BLUE)],
         [(90, "1", BLUE), (332, "4", BLUE), (398, "(3 is dropped)", FAINT), (510, "5", BLUE)],
-        "For positions and inputs, many times a second: nobody waits for what is old.",
+        "For positions and inputs, many times a second: nobody waits for old ones.",
     )  # fmt: skip
     unordered = ladder(
-        "reliable=False, ordered=False: whatever comes, as it comes",
+        "reliable=False, ordered=False: everything that arrives, as it arrives",
         [("1", 20, 90, RED), ("2", 120, None, RED), ("3", 220, 390, RED), ("4", 300, 340, RED), ("5", 440, 510, RED)],
         [(90, "1", RED), (340, "4", RED), (390, "3", RED), (510, "5", RED)],
-        "For things that stand alone: a spark here, a sound there. A missing one does no harm.",
+        "For independent things: a spark here, a sound there. A missing one does no harm.",
     )
     for name, picture in (("reliable", reliable), ("sequenced", sequenced), ("unordered", unordered)):
         save(f"delivery_{name}", picture)
@@ -237,9 +237,9 @@ def message():
         d.text(x + 150, 36, who, GOLD, 15, "center")
     steps = [
         (30, 60, "connection.net_chat_msg('Tom', 'hi')", BLUE, "packed: 93 02 a3 54 6f 6d a2 68 69"),
-        (30, 134, "a box, with what else was sent this frame", LIGHT, ""),
-        (30, 208, "client.update()", BLUE, "boxes become packets; they leave"),
-        (418, 208, "server.update()", BLUE, "reads the network: no code of yours yet"),
+        (30, 134, "a queue, with this frame's messages", LIGHT, ""),
+        (30, 208, "client.update()", BLUE, "sends the queued messages as packets"),
+        (418, 208, "server.update()", BLUE, "reads the network; runs none of your code yet"),
         (418, 134, "the inbox of Tom's connection", LIGHT, ""),
         (418, 60, "handler.net_chat_msg(message)", BLUE, "unpacked: chat_msg(player='Tom', msg='hi')"),
     ]
