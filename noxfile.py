@@ -6,6 +6,7 @@ environment already. What follows ``--`` goes to the program: ``nox -s tests -- 
 """
 
 import nox
+from nox.command import CommandFailed
 
 nox.options.sessions = ["tests", "lint", "docs"]
 nox.options.reuse_existing_virtualenvs = True
@@ -24,11 +25,16 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, format and types."""
+    """Style, format and types; what one of them finds does not hide what the others find."""
     install(session, "dev,pygame")
-    session.run("ruff", "check", "--output-format", "concise", ".")
-    session.run("ruff", "format", "--check", "--diff", ".")
-    session.run("mypy")  # strict: pyproject.toml says so
+    failed = []
+    for command in ("ruff check --output-format concise .", "ruff format --check --diff .", "mypy"):
+        try:
+            session.run(*command.split())
+        except CommandFailed:
+            failed.append(command)
+    if failed:
+        session.error(f"failed: {', '.join(failed)}")
 
 
 @nox.session
