@@ -1,5 +1,6 @@
 """The README: its two programs run as printed, its two commands are one line each and name what exists."""
 
+import importlib.util
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from queue import Empty, Queue
 from typing import Any
 
 import pytest
+from pages import DOC, table
 from programs import free_port
 
 import pygnetic as net
@@ -157,6 +159,89 @@ def test_options_of_the_arena_that_are_named_exist() -> None:
 def test_what_it_is_takes_three_sentences() -> None:
     text = README.partition(".. introduction\n")[2].partition(".. end of introduction")[0]
     assert len(re.findall(r"\.(?=\s)", text.replace("``update()``", "update"))) == 3
+
+
+# -- the table beside other libraries
+
+LIBRARIES = ("pygnetic", "PodSixNet", "python-socketio", "raw pyenet", "sockets")
+
+
+def beside(first: str) -> dict[str, str]:
+    """Return a row of the table, a cell for each library."""
+    found = re.search(rf"   \* - {first}\n((?:     - .*\n)+)", README)
+    assert found
+    return dict(zip(LIBRARIES, found[1].removeprefix("     - ").rstrip("\n").split("\n     - "), strict=True))
+
+
+def medians(name: str) -> dict[str, float]:
+    """Return the CPU that one program takes over that of another, as the page on performance shows it."""
+    text = (DOC / "_generated" / f"bench_{name}.inc").read_text(encoding="utf-8")
+    return {what: float(median) for what, median, *_ in table(text, "Paired within each round")}
+
+
+def test_what_an_echo_costs_is_what_the_page_on_performance_says() -> None:
+    """Roughly: a third more or less, as from one machine to the next."""
+    told = beside("CPU for an echo")
+    libraries, hand = medians("libraries"), medians("echo")
+    by_hand = "by hand: pyenet + msgpack, a packet a message"
+    ours = hand[f"pygnetic: enet, msgpack, over {by_hand}"]
+    least, most = told["raw pyenet"].split(" to ")
+    pairs = [
+        (told["PodSixNet"], libraries["pygnetic: enet, msgpack, over PodSixNet"]),
+        (told["python-socketio"], libraries["pygnetic: enet, msgpack, over python-socketio"]),
+        (least, hand[f"by hand, a packet a tick, over {by_hand}"] / ours),
+        (most, 1 / ours),
+    ]
+    for text, measured in pairs:
+        assert 2 / 3 < float(text.removeprefix("about ")) / measured < 4 / 3, text
+    assert float(least) < 1 / medians("echo-single")[f"pygnetic: enet, msgpack, over {by_hand}"] < float(most)
+    assert (told["pygnetic"], told["sockets"]) == ("1", "not measured")
+
+
+def sources(library: str) -> str:
+    found = importlib.util.find_spec(library)  # without an import: PodSixNet's warns, and fails on Python 3.12
+    if found is None or found.origin is None:
+        pytest.skip(f"{library} is not installed")
+    paths = sorted(Path(found.origin).parent.rglob("*.py"))
+    return "".join(path.read_text(encoding="utf-8") for path in paths)
+
+
+@pytest.mark.bench  # what it needs is installed where the benchmarks run
+def test_what_the_table_says_of_podsixnet() -> None:
+    source = sources("PodSixNet")
+    assert beside("Travels over")["PodSixNet"] == "TCP"
+    assert "socket.SOCK_STREAM" in source and "SOCK_DGRAM" not in source
+    assert "``action``" in beside("What you send")["PodSixNet"] and "'Network_' + data['action']" in source
+    assert beside("Python 3.12 and later")["PodSixNet"] == "no" and "\nimport asyncore" in source
+    assert beside("Encryption")["PodSixNet"] == "no" and "ssl" not in source
+    assert beside("Rooms, replies to a message")["PodSixNet"] == "no" and "room" not in source.lower()
+
+
+@pytest.mark.bench
+def test_what_the_table_says_of_python_socketio() -> None:
+    source = sources("socketio")
+    assert beside("Rooms, replies to a message")["python-socketio"] == "yes"
+    assert "def enter_room(" in source and "def call(" in source
+    below = sources("engineio")
+    assert beside("Travels over")["python-socketio"] == "HTTP or WebSocket"
+    assert "valid_transports = ['polling', 'websocket']" in below and "SOCK_DGRAM" not in source + below
+    assert beside("Encryption")["python-socketio"] == "yes, TLS" and "ssl_verify" in below
+
+
+def test_what_the_table_says_of_pyenet() -> None:
+    enet = pytest.importorskip("enet")
+    assert beside("Unreliable messages")["raw pyenet"] == "yes" and enet.PACKET_FLAG_UNSEQUENCED
+    assert beside("What you send")["raw pyenet"] == "bytes"
+    with pytest.raises(TypeError):
+        enet.Packet({"action": "say"})
+
+
+def test_what_the_table_says_of_pygnetic() -> None:
+    assert beside("Travels over")["pygnetic"] == "UDP or TCP"
+    pages = " ".join((DOC / "not_yet.rst").read_text(encoding="utf-8").split())
+    assert beside("Rooms, replies to a message")["pygnetic"] == "no"
+    assert "**Answer a request.**" in pages and "**Group players into rooms.**" in pages
+    assert beside("Encryption")["pygnetic"] == "no" and "**Encrypt.**" in pages
 
 
 def test_it_is_plain_rst() -> None:
