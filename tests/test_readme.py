@@ -240,8 +240,8 @@ def test_what_the_table_says_of_pygnetic() -> None:
     assert beside("Travels over")["pygnetic"] == "UDP or TCP"
     pages = " ".join((DOC / "not_yet.rst").read_text(encoding="utf-8").split())
     assert beside("Rooms, replies to a message")["pygnetic"] == "no"
-    assert "**Answer a request.**" in pages and "**Group players into rooms.**" in pages
-    assert beside("Encryption")["pygnetic"] == "no" and "**Encrypt.**" in pages
+    assert "**Requests and replies.**" in pages and "**Rooms.**" in pages
+    assert beside("Encryption")["pygnetic"] == "no" and "**Encryption.**" in pages
 
 
 def test_it_is_plain_rst() -> None:
