@@ -59,7 +59,7 @@ def netgraph():
                 client.update()
             server.update()
         for connection in connections + server.connections():
-            connection._meter = ToldMeter(now)
+            connection._session.meter = ToldMeter(now)
         graphs = NetGraph(connections[0]), NetGraph(server)
         for frame in range(32 * 30):
             now = frame / 30
@@ -73,8 +73,9 @@ def netgraph():
                 if frame % 30 == 20:
                     spike = 90 if number == 0 and 17 < frame / 30 < 20 else 0
                     rtt = rng.gauss((42, 31, 140, 18, 64)[number], 3) + spike
-                    for meter in (connection._meter, server.connections()[number]._meter):
-                        meter.pinged(OURS + frame, now, connection._totals())
+                    for end in (connection, server.connections()[number]):
+                        meter = end._session.meter
+                        meter.pinged(OURS + frame)
                         if rng.random() > 0.08:
                             meter.answered(OURS + frame, rtt)
                 clients[number].update()

@@ -3,7 +3,9 @@
 from typing import Any
 
 from pygnetic import message
+from pygnetic._core.dialling import Dialling
 from pygnetic._core.endpoint import Endpoint
+from pygnetic._core.loop import Report
 from pygnetic._help.checks import check_options, check_places, check_width, factory_of
 from pygnetic.connection import Connection
 from pygnetic.limits import Limits
@@ -35,6 +37,7 @@ class Client(Endpoint):
     message_factory = message.message_factory
 
     _elsewhere = "a connection has it, and connect() returns one"
+    _loop: Dialling
 
     def __init__(
         self,
@@ -57,6 +60,9 @@ class Client(Endpoint):
             self.message_factory = factory_of(message_factory, self)
         super().__init__(None, conn_limit, n_adapter, limits, adapter_options)
 
+    def _make_loop(self, owner: Any, name: str, report: Report) -> Dialling:
+        return Dialling(owner, name, self._adapter, self.limits, report)
+
     def connect(self, host: str, port: int, message_factory: MessageFactory | None = None, **kwargs: Any) -> Connection:
         """Start to connect; ``update()`` does the rest and calls ``on_connect()`` when the server has welcomed us.
 
@@ -71,21 +77,17 @@ class Client(Endpoint):
         :raises OSError: the host does not resolve, or the port is not a number from 1 to 65535.
         :raises RuntimeError: there are ``conn_limit`` connections already.
         """
-        self._refuse_other_thread("connect")
-        if self._closed:
-            raise self._closed_error()
-        if self._full():
+        loop, adapter = self._loop, self._adapter
+        loop.refuse_other_thread("connect")
+        if loop.closed:
+            raise loop.closed_error()
+        if loop.is_full():
             raise RuntimeError(
                 f"this Client has all the connections it may have: {self.conn_limit} (conn_limit); disconnect() one "
                 "first, or make the Client with a bigger conn_limit"
             )
-        check_options(self.connect, self._adapter.connect, kwargs)
+        check_options(self.connect, adapter.connect, kwargs)
         factory = factory_of(message_factory, self)
         check_width(factory, self.limits)
         factory.set_frozen()
-        peer = self._adapter.connect(host, port, **kwargs)
-        now = self._clock()
-        self._awake(now)  # what this process did before is no part of this connection's time
-        connection = self._connections[peer] = Connection(self, peer, factory)
-        self._deadlines.set(connection, now + self.limits.connect_time)
-        return connection
+        return loop.connect(adapter.connect(host, port, **kwargs), factory)

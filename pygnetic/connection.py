@@ -1,32 +1,56 @@
 """One connection to a remote end: its state, sending, dispatching, statistics."""
 
-import logging
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from pygnetic._core import packets
-from pygnetic._core.compiled import sender, signature
+from pygnetic._core.compiled import sender
 from pygnetic._core.inbox import Inbox
-from pygnetic._core.outbox import Outbox
+from pygnetic._core.outbox import Courier, Outbox
+from pygnetic._core.session import CLOSED, CLOSING, CONNECTING, OPEN, Ending, Session
 from pygnetic._help.checks import parent_has
 from pygnetic._help.hints import advice, no_message, suggestion, unregistered
-from pygnetic.errors import DecodeError, DisconnectReason, MessageTooLarge, Reason
-from pygnetic.handler import Handler
+from pygnetic.errors import DisconnectReason, Reason
+from pygnetic.handler import Handler, Receivers
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
-from pygnetic.network.base import Event
-from pygnetic.stats import Meter, Stats
+from pygnetic.network.base import Peer
+from pygnetic.stats import Stats
 
 __all__ = ["Connection"]
 
-_logger = logging.getLogger("pygnetic")
 
-# LEAVING: the other end has said BYE. CLOSING: this end closes, or was refused, and drops what comes in.
-CONNECTING, OPEN, LEAVING, CLOSING, CLOSED = range(5)
-# BYE travels on it, so what comes there behind BYE was sent after it.
-_BYE_CHANNEL = 0
-_FAULTS = (DisconnectReason.PROTOCOL_ERROR, DisconnectReason.OVERLOADED)
+class Loop(Courier, Protocol):
+    """What a connection asks of the loop of its Client or Server."""
+
+    limits: Limits
+    clock: Callable[[], float]
+
+    def next_id(self) -> int:
+        """Return a number that no other connection has."""
+
+    def receivers(self, handler: Handler, factory: MessageFactory) -> Receivers:
+        """Return how messages reach a handler; TypeError if it has a method that cannot be called."""
+
+    def mark_unflushed(self, outbox: Outbox) -> None:
+        """Flush it in the next update; harmless when repeated."""
+
+    def flush(self) -> None:
+        """Send what the network adapter holds."""
+
+    def close_connection(self, peer: Peer, reason: Reason, ending: Ending) -> None:
+        """Close the connection to a peer, if there still is one."""
+
+
+class Link(Protocol):
+    """What the loop keeps for a remote end."""
+
+    peer: Peer
+    session: Session
+    loop: Loop
+
+    def attach(self, connection: "Connection", inbox: Inbox, outbox: Outbox) -> None:
+        """Have a connection, and what it holds."""
 
 
 class Connection:
@@ -47,54 +71,50 @@ class Connection:
 
     __slots__ = (
         "__dict__", "__weakref__",
-        "_due", "_ending", "_gone", "_inbox", "_limits", "_meter", "_opened_by", "_outbox", "_peer", "_proxy",
-        "_state",
-        "id", "parent", "reason",
+        "_inbox", "_limits", "_loop", "_outbox", "_peer", "_proxy", "_session",
+        "id", "parent",
     )  # fmt: skip
 
-    # made for each factory by _class_for(): senders by message class and by name, codec.join, deliveries
+    # made for each factory by _class_for(): senders by message class and by name, codec.join
     _senders: dict[Any, Callable[..., bool]] = {}
     _join: Callable[[list[bytes]], bytes] | None = None
     _factory: MessageFactory
 
-    def __new__(cls, parent: Any, conn_obj: Any, message_factory: MessageFactory) -> "Connection":
+    def __new__(cls, parent: Any, conn_obj: Link, message_factory: MessageFactory) -> "Connection":
         return object.__new__(_class_for(message_factory))
 
-    def __init__(self, parent: Any, conn_obj: Any, message_factory: MessageFactory) -> None:
+    def __init__(self, parent: Any, conn_obj: Link, message_factory: MessageFactory) -> None:
+        loop = conn_obj.loop
         #: Weak proxy to the Client or Server.
-        self.parent = parent._proxy
+        self.parent = parent
         #: A number that no other connection of this Client or Server has; a key for your dicts.
-        self.id: int = parent._next_id()
-        #: Why the connection ended, a :class:`~pygnetic.errors.Reason`; None while nothing is known.
-        self.reason: Reason | None = None
-        self._limits: Limits = parent.limits
-        self._peer = conn_obj
+        self.id: int = loop.next_id()
+        self._loop = loop
+        self._limits = limits = loop.limits
+        self._peer = conn_obj.peer
+        self._session = conn_obj.session
         self._proxy = weakref.proxy(self)
-        self._state = CONNECTING
-        wake = parent._outgoing.setdefault
-        self._outbox = Outbox(conn_obj, self._limits, message_factory.deliveries, self._join, wake)
-        self._inbox = Inbox(message_factory.unpack_packet, self._limits, parent._clock)
-        self._meter = Meter(parent._clock())
-        # the endpoint's: the adapter's CLOSED (which waits behind the inbox), when it must be looked at next
-        self._gone: DisconnectReason | None = None
-        self._due = 0.0
-        self._opened_by: Event | None = None  # until its handlers are told: done again, it would be one too many
-        self._ending: tuple[Reason, bool, str] | None = None  # what _close() was told, until it has come to its end
+        self._outbox = Outbox(conn_obj.peer, limits, message_factory.deliveries, self._join, loop, loop.mark_unflushed)
+        self._inbox = Inbox(message_factory.unpack_packet, limits, loop.clock)
+        conn_obj.attach(self, self._inbox, self._outbox)
 
     def __repr__(self) -> str:
-        state = ("connecting", "open", "leaving", "closing", "closed")[self._state]
-        return f"<Connection {self.id} {state} {self.address}>"
+        return f"<Connection {self.id} {self._session.state.name.lower()} {self.address}>"
 
     @property
     def address(self) -> tuple[str, int]:
         """The remote end's (host, port)."""
-        address: tuple[str, int] = self._peer.address
-        return address
+        return self._peer.address
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why the connection ended, a :class:`~pygnetic.errors.Reason`; None while nothing is known."""
+        return self._session.reason
 
     @property
     def connected(self) -> bool:
         """True while messages can be sent and received."""
-        return self._state == OPEN
+        return self._session.state == OPEN
 
     @property
     def message_factory(self) -> MessageFactory:
@@ -109,7 +129,7 @@ class Connection:
     @property
     def rtt(self) -> float:
         """Round-trip time in ms, 0.0 until the first PING came back."""
-        return self._meter.rtt
+        return self._session.meter.rtt
 
     @property
     def stats(self) -> Stats:
@@ -118,22 +138,21 @@ class Connection:
         >>> print(f"{connection.stats.loss:.0%} lost")  # doctest: +SKIP
         0% lost
         """
-        meter = self._meter
+        meter = self._session.meter
         return Stats(
             meter.rtt,
             meter.jitter,
             meter.loss,
-            *(meter.rates if self._state == OPEN else (0.0,) * 4),
+            *(meter.rates if self._session.state == OPEN else (0.0,) * 4),
             self.unsent,
-            *self._totals(),
+            self.data_sent,
+            self.data_received,
+            self._outbox.tally.messages(),
+            self.messages_received,
             self._outbox.dropped,
             sent=self._outbox.tally.by_name(),
             received=self._inbox.tally.by_name(),
         )
-
-    def _totals(self) -> tuple[int, int, int, int]:
-        inbox, outbox = self._inbox, self._outbox
-        return outbox.data_sent, inbox.data_received, outbox.tally.messages(), inbox.tally.messages()
 
     @property
     def data_sent(self) -> int:
@@ -158,7 +177,7 @@ class Connection:
     @property
     def unsent(self) -> int:
         """Bytes accepted and not delivered yet; a game can wait for it to shrink while it sends a big file."""
-        return int(self._peer.unsent) + self._outbox.waiting
+        return self._outbox.unsent
 
     def add_handler(self, handler: Handler) -> None:
         """Deliver messages to a handler, after the handlers added before.
@@ -173,10 +192,11 @@ class Connection:
             hint = "; call it to make one" if isinstance(handler, type) else ""
             raise TypeError(f"add_handler() takes an instance of a pygnetic.Handler subclass, not {handler!r}{hint}")
         self._need_parent("add_handler")
-        receivers = self.parent._receivers(handler, self._factory)
+        receivers = self._loop.receivers(handler, self._factory)
         handler.connection = self._proxy
-        handler._closed_connection = self if self._state == CLOSED else None
-        if self._state != CLOSED:  # else nothing comes any more
+        closed = self._session.state == CLOSED
+        handler._closed_connection = self if closed else None
+        if not closed:  # else nothing comes any more
             self._inbox.add_handler(handler, receivers)
 
     def disconnect(self, when: int = 0, reason: str = "") -> None:
@@ -192,12 +212,14 @@ class Connection:
             raise TypeError(f"disconnect() takes when, 0 or -1, before the reason: disconnect(reason={when!r})")
         if not isinstance(reason, str):
             raise TypeError(f"disconnect(): the reason is a text, not {reason!r}; str() makes one")
-        if self._state >= CLOSING:
+        state = self._session.state
+        if state >= CLOSING:
             return
-        with self.parent._alone("disconnect"):
-            if self._state == OPEN and when >= 0:
-                self._flush()
-            self._close(Reason(DisconnectReason.CLOSED, reason), now=when < 0 or self._state == CONNECTING)
+        with self._loop.alone("disconnect"):
+            if state == OPEN and when >= 0:
+                self._loop.flush_outbox(self._outbox)
+            ending = Ending.NOW if when < 0 or state == CONNECTING else Ending.AFTER_DATA
+            self._loop.close_connection(self._peer, Reason(DisconnectReason.CLOSED, reason), ending)
 
     def send(self, message: Any, /, *args: Any, **kwargs: Any) -> bool:
         """Send a message.
@@ -241,13 +263,13 @@ class Connection:
         :raises ReferenceError: its Client or Server is gone.
         """
         self._need_parent("flush")
-        with self.parent._alone("flush"):
-            self._flush()
-            self.parent._adapter.flush()
+        with self._loop.alone("flush"):
+            self._loop.flush_outbox(self._outbox)
+            self._loop.flush()
 
     def _need_parent(self, name: str) -> None:
         try:
-            _ = self.parent._serving
+            _ = self._loop.limits
         except ReferenceError:
             text = f"{name}(): the Client or Server of this connection is gone; keep it in a variable"
             raise ReferenceError(text) from None
@@ -269,139 +291,9 @@ class Connection:
         public = [known for known in dir(type(self)) if not known.startswith("_")]
         return suggestion(name, public, 0.7)  # not "send" for "closed"
 
-    # -- sending
-
-    def _spill(self, index: int, message_class: Any, data: bytes) -> bool:
-        """Take care of a message that does not just go into its box."""
-        outbox = self._outbox
-        if self._state >= LEAVING or self._gone is not None:
-            return False
-        most = outbox.most[index]
-        reliable = self._factory.deliveries[index].reliable
-        if len(data) > most:
-            raise MessageTooLarge(f"{signature(message_class)} has {len(data)} bytes; {self._largest(most, reliable)}")
-        if self._state == OPEN:
-            with self.parent._alone("send"):
-                self._flush()
-            return outbox.flowing and outbox.put(self, index, message_class, data)
-        if outbox.hold(index, message_class, data):
-            if outbox.flowing:  # another thread is just opening it
-                outbox.wake(self)
-            self.parent._held(outbox.messages)
-            return True
-        if reliable:
-            self._overload(len(data))
-        return False
-
-    def _largest(self, most: int, reliable: bool) -> str:
-        """Say how many bytes a message can have, and what to do with a larger one."""
-        if reliable or most == self._limits.packet_size:
-            kind = "a message" if reliable else "an unreliable message"
-            cure = "send it as several messages, or raise the limit on both sides"
-            return f"{kind} can have {most} (Limits.packet_size): {cure}"
-        cure = "send it as several messages, register() it with reliable=True, or raise the limit if the adapter allows"
-        return f"an unreliable message can have {most} (Limits.unreliable_size): {cure}"
-
-    def _flush(self) -> None:
-        if self._outbox.flush():
-            self._overload(self._outbox.refused)
-
-    def _overload(self, refused: int) -> None:
-        """More reliable data is unsent than the limit allows: nothing can be left out of it, so this is the end."""
-        size = self.unsent + refused
-        text = (
-            f"{size} bytes were sent faster than the other end took them, and were dropped; the limit "
-            f"is {self._limits.unsent} (Limits.unsent): watch connection.unsent, or raise the limit"
-        )
-        _logger.warning("%r: %s", self, text)
-        told = f"the {'server' if self._is_server() else 'client'} sent {size:,} bytes faster than they could arrive"
-        self._close(Reason(DisconnectReason.OVERLOADED, text), now=True, told=told)
-
-    def _close(self, reason: Reason, now: bool = False, told: str = "") -> None:
-        """Begin to end the connection from this side: say BYE, drop what comes in.
-
-        :param now: do not wait for what was sent before.
-        :param told: a text for the other end, if that is another: it goes before what was sent.
-        """
-        if self._state >= CLOSING:
-            return
-        opened = self._state == OPEN
-        # until the state says CLOSING all of this can be done again, and update() will if Ctrl-C comes before
-        self._ending = reason, now, told
-        self.parent._deadlines.set(self, 0.0)
-        # whoever says goodbye and then sends nonsense does not choose what is told of it
-        if self.reason is None or (self._is_server() and reason.code in _FAULTS):
-            self.reason = reason
-        self._outbox.shut()
-        self._inbox.drop()
-        if opened:
-            code = DisconnectReason.KICKED if self._is_server() and reason.code == 0 else reason.code
-            bye = packets.bye(Reason(code, told or reason.text), now, self._limits.packet_size)
-            if told:
-                self._peer.break_off(bye)
-            else:
-                self._peer.send(bye)
-        if now and not (opened and told):
-            if opened:
-                self.parent._adapter.flush()
-            self._peer.abort()
-        else:
-            self._peer.disconnect()  # harmless when repeated
-        self.parent._closing(self)
-        self._state = CLOSING
-
-    def _hand_over(self) -> None:
-        """It is closed, and goes to its handlers: they keep it, and it does not keep them, or that were a cycle."""
-        for handler, _ in self._inbox.handlers:
-            if handler.connection is self._proxy:  # and not one that it was added to since
-                handler._closed_connection = self
-        self._inbox.handlers = []
-
     def _itself(self) -> "Connection":
         """What a proxy stands for: a proxy is no key, and not equal to it."""
         return self
-
-    def _is_server(self) -> bool:
-        return bool(self.parent._serving)
-
-    def _left(self, reason: Reason) -> None:
-        """The other end has said that it closes, and why; what it sent before may still be on its way."""
-        self.reason = reason
-        self._outbox.shut()
-        if self._state == OPEN:
-            self._inbox.open = False
-            self._state = LEAVING
-        else:  # it never let us in
-            self._inbox.drop()
-            self._state = CLOSING
-
-    # -- receiving
-
-    def _receive(self, event: Event) -> bool:
-        """Take a packet that is not just put into the inbox: it comes too early, too late, or is one too many.
-
-        :return: there is something to dispatch.
-        """
-        packet = event[2]
-        if self._state >= CLOSING or (self._state == LEAVING and event[3]["channel"] == _BYE_CHANNEL):
-            return False
-        # to look into large ones, of which none is unreliable, would take up to 10 ms each
-        if self._state == CONNECTING and len(packet) <= self._limits.unreliable_size and not self._is_reliable(packet):
-            return False  # it overtook WELCOME, and is old by the time WELCOME comes
-        if self._state == OPEN or not self._inbox.put(event):  # OPEN: it was put, and is one too many
-            self._flooded("packets came faster than they could be handled (Limits.backlog)")
-        return self._state == LEAVING
-
-    def _flooded(self, text: str) -> None:
-        # not at once: ENet's own goodbye would overtake ours, which tells the reason
-        self._close(Reason(DisconnectReason.OVERLOADED, text))
-
-    def _is_reliable(self, packet: bytes) -> bool:
-        try:
-            first = self._factory.unpack_packet(packet, self._limits)[0]
-        except DecodeError:
-            return True  # the dispatch will find out, and close
-        return self._factory.get_delivery(type(first)).reliable
 
 
 def _class_for(factory: MessageFactory) -> "type[Connection]":

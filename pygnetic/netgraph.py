@@ -260,7 +260,7 @@ class _ConnectionSource:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection._itself()  # a handler has a proxy
-        self.clock = connection.parent._clock
+        self.clock = connection.parent._loop.clock
         self._before = connection.data_received, connection.data_sent
         self._bytes: deque[tuple[float, dict[str, int]]] = deque(maxlen=_SECOND + 1)
 
@@ -298,7 +298,7 @@ class _ServerSource:
     def __init__(self, server: Any) -> None:
         self._connections = server.connections  # a bound method, even of a handler's proxy
         self._port = server.address[1]
-        self.clock = server._clock
+        self.clock = server._loop.clock
         self._before: dict[int, tuple[int, int]] = {c.id: (c.data_received, c.data_sent) for c in self._connections()}
 
     def read(self, seconds: float) -> _Sample:
@@ -307,7 +307,7 @@ class _ServerSource:
         totals = {}
         received = sent = 0
         for connection in self._connections():
-            meter, now = connection._meter, (connection._inbox.data_received, connection._outbox.data_sent)
+            meter, now = connection._session.meter, (connection._inbox.data_received, connection._outbox.data_sent)
             before = self._before.get(connection.id, (0, 0))
             totals[connection.id] = now
             received += now[0] - before[0]

@@ -79,16 +79,21 @@ class Meter:
         self._then = now
         self._totals = (0, 0, 0, 0)
 
-    def pinged(self, stamp: int, now: float, totals: tuple[int, int, int, int]) -> None:
-        """Take note of a PING that is sent now, and of the traffic so far.
+    def pinged(self, stamp: int) -> None:
+        """Record a PING that is sent now.
 
         :param stamp: what it carries.
-        :param totals: bytes sent and received, messages sent and received.
         """
         self._stamps.append(stamp)
         if len(self._stamps) > _PINGS:
             del self._stamps[0]
         self._answered = self._answered << 1 & (1 << _PINGS) - 1
+
+    def measure(self, now: float, totals: tuple[int, int, int, int]) -> None:
+        """Record the traffic up to now.
+
+        :param totals: bytes sent and received, messages sent and received.
+        """
         seconds = now - self._then
         if seconds > 0:
             sent, received, messages_sent, messages_received = (

@@ -11,7 +11,7 @@ from typing import Any
 import pygnetic as net
 from pygnetic import network
 from pygnetic._core import packets
-from pygnetic.connection import CLOSED as ENDED
+from pygnetic._core.session import State
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
@@ -33,7 +33,7 @@ def honest(adapter: str, host: str, port: str) -> None:
     client = net.Client(message_factory=factory, n_adapter=adapter)
     connection = client.connect(host, int(port))
     number = 0
-    while wanted() and (connection.reason is None or connection._state != ENDED):
+    while wanted() and (connection.reason is None or connection._session.state != State.CLOSED):
         client.update(16)
         connection.net_echo(number)
         number += 1

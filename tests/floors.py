@@ -10,15 +10,24 @@ HOUSE: list[tuple[str, list[str]]] = [
     ("what the command line can do", ["_cli.demo", "_cli.doctor", "_cli.ping", "_cli.registered"]),
     ("the names that everybody uses", [""]),
     ("the two ends", ["client", "server"]),
-    ("what both ends share: one network adapter, the update loop, the session, closing", ["_core.endpoint"]),
+    ("what the user sees of both ends", ["_core.endpoint"]),
+    ("the update loops of a client and of a server", ["_core.dialling", "_core.hosting"]),
+    ("how a loop ends; connections that are not let in yet", ["_core.closing", "_core.pending"]),
+    ("the update loop of both ends: poll, feed the sessions, dispatch, flush, run timers", ["_core.loop"]),
+    ("one remote end: its line, its session, its connection", ["_core.link"]),
+    ("what the user sees of one remote end", ["connection"]),
+    ("the session in the roles of a client and of a server; checks of handlers", ["_core.roles", "_help.handlers"]),
     (
-        "timers; connections that are not welcomed yet; closing when a program ends or forks",
-        ["_core.timers", "_core.pending", "_core.goodbye"],
-    ),
-    ("one remote end: its state, how it is opened, closed and spoken to", ["connection"]),
-    (
-        "the two halves of a connection, what came in and what is to go out; a user's mistakes",
-        ["_core.inbox", "_core.outbox", "_help.checks", "_help.differences"],
+        "the session, a state machine without I/O; what came in and what is to go out; closing when a program ends or "
+        "forks; a user's mistakes",
+        [
+            "_core.session",
+            "_core.inbox",
+            "_core.outbox",
+            "_core.goodbye",
+            "_help.checks",
+            "_help.differences",
+        ],
     ),
     ("registered messages, and how they become bytes and messages again", ["message"]),
     ("functions compiled for one message: its sender, its decoder", ["_core.compiled"]),
@@ -50,8 +59,8 @@ HOUSE: list[tuple[str, list[str]]] = [
         ],
     ),
     (
-        "what can go wrong, and how much is allowed; hints at the right name",
-        ["errors", "limits", "stats", "_help.hints", "_cli", "_core", "_help"],
+        "what can go wrong, and how much is allowed; timers and threads; hints at the right name",
+        ["errors", "limits", "stats", "_core.timers", "_core.guard", "_help.hints", "_cli", "_core", "_help"],
     ),
 ]
 FLOORS = {

@@ -269,7 +269,7 @@ def test_decoder_bombs(wire_name: str, codec: str, figure: Note) -> None:
             for header in HEADERS:
                 connection = scene.enter()
                 scene.bad.peer.send(b"\x92\x01" + header * (8190 // len(header)))
-                world.until(lambda scene=scene: scene.bad.closed and not scene.server._ready)
+                world.until(lambda scene=scene: scene.bad.closed and not scene.server._loop.ready)
                 refused += connection.reason.code == DisconnectReason.PROTOCOL_ERROR
                 scene.server.made.pop()
                 scene.bad = Raw(world, scene.server)
@@ -329,8 +329,8 @@ def test_silent_clients(tcp_world: World, figure: Note) -> None:
                 if number % 2:
                     socks[-1].sendall(half)
                 tcp_world.pump()
-            assert len(server._strangers) == 200
-            tcp_world.until(lambda: not server._strangers, timeout=limits.connect_time + PATIENCE)
+            assert len(server._loop.pending) == 200
+            tcp_world.until(lambda: not server._loop.pending, timeout=limits.connect_time + PATIENCE)
         gone = time.monotonic() - start
     finally:
         for sock in socks:
@@ -360,7 +360,7 @@ def test_cycles(wire_world: World, figure: Note) -> None:
         server.made.clear()
 
     def settle() -> None:
-        world.until(lambda: not server._connections and not client._connections)
+        world.until(lambda: not server._loop.links and not client._loop.links)
         world.settle(0.6)
 
     for number in range(200):

@@ -72,7 +72,7 @@ def test_who_is_welcomed_while_the_server_closes_is_closed_too(memory_world: Wor
     server.close()
     for closed in (server, first.client):
         memory_world.pumps.remove(closed.update)
-    assert server.connections() == [] and not server._connections and not server._unmet
+    assert server.connections() == [] and not server._loop.links and not server._loop.unannounced
     memory_world.until(lambda: second.handler.ended)
 
 

@@ -17,9 +17,10 @@ from pages import DOC, page, table
 from world import World
 
 import pygnetic as net
-from pygnetic import connection, errors, limits, message, netgraph, stats
+from pygnetic import errors, limits, message, netgraph, stats
 from pygnetic.__main__ import _parser
-from pygnetic._core import endpoint, inbox, outbox, packets
+from pygnetic._core import inbox, outbox, packets, session
+from pygnetic._core.session import State
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
 from pygnetic.network import enet_filter
@@ -202,7 +203,7 @@ def test_numbers_of_the_protocol() -> None:
     assert text.count(f"length of the text, at most {packets.MAX_TEXT}") == 2
     assert f"length of the description, at most {packets.MAX_DESCRIPTION:,}" in text
     assert len(packets.printable("x" * 1000)) == 400 and "cut to 400 characters" in text
-    assert f"{endpoint._LAST_WORDS} s after a BYE" in text
+    assert f"{session._FINAL_PACKETS} s after a BYE" in text
 
 
 # -- what the tables say
@@ -255,8 +256,7 @@ def test_when_pygame_is_imported() -> None:
 
 def test_states() -> None:
     states = [row[0].partition(":")[0] for row in table(page("design"), "State")]
-    assert states == ["CONNECTING", "OPEN", "LEAVING", "CLOSING", "CLOSED"]
-    assert [getattr(connection, state) for state in states] == [0, 1, 2, 3, 4]
+    assert states == [state.name for state in State]
 
 
 def test_adapters() -> None:

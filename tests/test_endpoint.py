@@ -231,7 +231,7 @@ def test_pings_of_those_who_join_together_are_spread(factory: MessageFactory) ->
             for client in clients:
                 client.update()
         connections = pair.server.connections()
-        due = [connection._due - pair.clock.now for connection in connections]
+        due = [link.due - pair.clock.now for link in pair.server._loop.links.values()]
         assert len(set(due)) == len(connections) == 4 and min(due) > 0 and max(due) < 1
         for client in clients:
             client.close()

@@ -219,7 +219,7 @@ def test_mutated_packets_through_real_connections(wire_name: str, codec: str, fi
             for _ in range(4):
                 world.pump()
             bad.peer.disconnect()
-            world.until(lambda bad=bad: bad.closed and len(server._connections) == 1)
+            world.until(lambda bad=bad: bad.closed and len(server._loop.links) == 1)
             world.pumps.remove(bad.poll)
             world._closes.remove(bad.adapter.close)
             bad.adapter.close()

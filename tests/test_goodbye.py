@@ -254,7 +254,7 @@ def test_close_does_not_wait_for_the_dead(world: World, monkeypatch: pytest.Monk
     alice = world.join(server)
     timeouts = polls(alice.client, monkeypatch)
     world.pumps.clear()
-    monkeypatch.setattr(server, "_overhear", lambda: None)  # the server does nothing any more
+    monkeypatch.setattr(server._loop, "overhear", lambda: None)  # the server does nothing any more
     alice.client.close(timeout)
     assert alice.handler.ended == 1 and len(timeouts) >= 1 and max(timeouts) <= timeout
 

@@ -18,12 +18,11 @@ from test_hostile_basics import BadServer, Raw, Scene, shout
 from world import HOST, Clock, World
 
 from pygnetic._core import inbox, packets, timers
-from pygnetic._core.pending import Stranger, Strangers
+from pygnetic._core.hosting import _CROWD
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import Limits
 from pygnetic.network import enet_filter
 from pygnetic.serialization.base import check_value
-from pygnetic.server import _CROWD
 
 OVERLOADED = DisconnectReason.OVERLOADED
 
@@ -75,7 +74,7 @@ def test_only_the_first_goodbye_counts(memory_world: World) -> None:
             scene.bad.peer.send(packets.bye(Reason(DisconnectReason.CLOSED, text)))
     memory_world.pump()
     assert connection.reason == Reason(DisconnectReason.CLOSED, "first")
-    assert len(scene.server._deadlines) < 20
+    assert len(scene.server._loop.timers) < 20
 
 
 def test_strangers_that_come_and_go_leave_nothing_behind(memory_world: World) -> None:
@@ -85,7 +84,7 @@ def test_strangers_that_come_and_go_leave_nothing_behind(memory_world: World) ->
         memory_world.pump()
         stranger.disconnect()
         memory_world.pump()
-    assert len(scene.server._deadlines) <= 2 * timers._SLACK
+    assert len(scene.server._loop.timers) <= 2 * timers._SLACK
     scene.nobody_noticed()
 
 
@@ -94,7 +93,7 @@ def test_strangers_that_are_pushed_out_leave_nothing_behind(memory_world: World)
     for _ in range(4 * timers._SLACK):
         scene.bad.adapter.connect(*scene.server.address)
         memory_world.pump()
-    assert len(scene.server._deadlines) <= 2 * timers._SLACK
+    assert len(scene.server._loop.timers) <= 2 * timers._SLACK
     scene.nobody_noticed()
 
 
@@ -181,7 +180,7 @@ def test_of_one_peer_no_more_is_read_in_a_poll_than_its_backlog_takes() -> None:
         adapter.limits = Limits(io_time=10_000)
         frame = len(b"[1,1]").to_bytes(4, "big") + b"[1,1]"
         with shout(scene, b"") as sock:
-            world.until(lambda: scene.server._strangers)
+            world.until(lambda: scene.server._loop.pending)
             sock.setblocking(False)
             sent = 0
             while True:
@@ -219,7 +218,7 @@ def test_a_connect_flood_leaves_the_players_alone() -> None:
                 socks[-1].connect_ex(scene.server.address)
                 if len(socks) % 100 == 0:
                     world.pump()
-            world.until(lambda: len(scene.server._strangers) == Limits().strangers)
+            world.until(lambda: len(scene.server._loop.pending) == Limits().strangers)
             scene.nobody_noticed()
         finally:
             for sock in socks:
@@ -255,47 +254,13 @@ def test_a_crowd_keeps_nobody_else_out() -> None:
 
         try:
             world.pumps.insert(0, crowd)
-            world.until(lambda: len(scene.server._strangers) == Limits().strangers)
+            world.until(lambda: len(scene.server._loop.pending) == Limits().strangers)
             joined = [world.join(scene.server) for _ in range(2)]
             world.pumps.remove(crowd)
             assert all(player.connected for player in joined)
         finally:
             for sock in socks:
                 sock.close()
-
-
-class Peer:
-    def __init__(self, *address: Any) -> None:
-        self.address = address
-
-
-def test_who_crowds_goes_first() -> None:
-    strangers = Strangers()
-    hosts = ["10.0.0.1", "10.0.0.2", "10.0.0.2", "2001:db8::1", "2001:db8:0:0:8::9%eth0", "2001:db8:0:0:9::", "here"]
-    for port, host in enumerate(hosts):
-        stranger = Stranger(Peer(host, port))
-        strangers[stranger.peer] = stranger
-    gone = []
-    while strangers:
-        stranger = strangers.most_crowded()
-        gone.append(stranger.address[1])
-        del strangers[stranger.peer]
-    assert gone == [3, 1, 4, 0, 2, 5, 6], "the oldest of the most crowded network"
-
-
-def test_of_one_address_the_port_that_crowds_goes_first() -> None:
-    strangers = Strangers()
-    ports = [1, 2, 3, 2, 2, 4, 3]
-    for number, port in enumerate(ports):
-        stranger = Stranger(Peer("10.0.0.1", port))
-        stranger.peer.number = number
-        strangers[stranger.peer] = stranger
-    gone = []
-    while strangers:
-        peer = strangers.most_crowded().peer
-        gone.append(peer.number)
-        del strangers[peer]
-    assert gone == [1, 2, 3, 0, 4, 5, 6]
 
 
 def test_who_is_pushed_out_is_told(world: World) -> None:
@@ -326,7 +291,7 @@ def test_a_crowd_at_the_same_address_keeps_nobody_out_without_a_word() -> None:
 
         try:
             world.pumps.insert(0, come)
-            world.until(lambda: len(server._strangers) == 16)
+            world.until(lambda: len(server._loop.pending) == 16)
             players = [world.connect(relay, client=world.client(message_factory=server.message_factory)) for _ in "123"]
             world.until(lambda: all(player.connected or player.reason for player in players))
             assert {player.reason for player in players} <= {None, Reason(DisconnectReason.SERVER_FULL, _CROWD)}
@@ -351,7 +316,7 @@ def test_who_is_closed_at_once_is_counted(wire_world: World) -> None:
         bad[-1].peer.send(b"nonsense")
         world.until(lambda: bad[-1].packets)
         world.pumps.remove(bad[-1].poll)
-        most = max(most, len(server._connections))
+        most = max(most, len(server._loop.links))
         if number % 50 == 49:
             players.append(world.join(server))
             players.pop(0).disconnect()

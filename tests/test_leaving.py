@@ -97,7 +97,7 @@ def test_who_leaves_with_its_hello_was_never_here(world: World, end: str, betwee
     # the networks of the system tell of an end in a poll of its own
     never = end == "bye" or world.network == "memory"
     assert not never or server.made == posted == []
-    assert server.connections() == [] and not server._connections and not server._leaving
+    assert server.connections() == [] and not server._loop.links and not server._loop.leaving
 
 
 def test_handlers_are_bounded_whatever_says_bye(world: World) -> None:
@@ -117,7 +117,7 @@ def test_handlers_are_bounded_whatever_says_bye(world: World) -> None:
             gc.collect()
             most = max(most, len(handlers))
     assert 4 < most <= 4 + SPARE
-    assert len(server._connections) <= 4 + SPARE
+    assert len(server._loop.links) <= 4 + SPARE
     assert honest.connected and honest.handler.calls == ["on_connect"]
 
 
@@ -142,7 +142,7 @@ def test_who_is_gone_before_its_messages_are_handled_is_bounded_too(memory_world
             server.made.clear()
             gc.collect()
             assert len(Slow.alive) <= 2 + SPARE + 1  # one whose on_disconnect() is being called
-    assert len(server._connections) <= 2 + SPARE
+    assert len(server._loop.links) <= 2 + SPARE
 
 
 def test_on_disconnect_is_the_last_call_for_the_evicted(memory_world: World) -> None:

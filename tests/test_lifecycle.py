@@ -779,7 +779,7 @@ def test_the_other_handlers_are_told_though_one_closes_the_client_and_raises(wor
     server.close()
     world.pumps.remove(server.update)
     errors = []
-    while not alice.client._closed:
+    while not alice.client._loop.closed:
         try:
             alice.client.update(1)
         except ZeroDivisionError as raised:
@@ -880,8 +880,8 @@ def test_a_client_that_slept_after_disconnect_still_delivers_what_it_sent(world:
     for number in range(100):
         alice.net_echo(str(number) * 200)
     alice.disconnect()
-    real = client._clock
-    client._clock = client._adapter.clock = lambda: real() + 60
+    real = client._loop.clock
+    client._loop.clock = client._adapter.clock = lambda: real() + 60
     for _ in range(3):
         client.update()
     world.until(lambda: server.made[0].ended and alice.handler.ended)

@@ -187,7 +187,7 @@ def test_the_limit_connect_time(world: World) -> None:
 def test_the_limit_connect_time_at_a_server(world: World) -> None:
     server = world.server(limits=Limits(connect_time=0.2))
     stranger = Raw(world, server)
-    world.until(lambda: stranger.closed and not server._strangers)
+    world.until(lambda: stranger.closed and not server._loop.pending)
 
 
 def test_the_limit_idle_time(world: World) -> None:
@@ -271,7 +271,7 @@ def test_the_limit_strangers(world: World) -> None:
     server = world.server(limits=Limits(strangers=3))
     strangers = [Raw(world, server) for _ in range(5)]
     world.until(lambda: sum(stranger.closed for stranger in strangers) == 2)
-    assert len(server._strangers) == 3
+    assert len(server._loop.pending) == 3
     player = world.join(server)
     assert player.connected
 

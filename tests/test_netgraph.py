@@ -55,15 +55,17 @@ def messages() -> MessageFactory:
 def pair() -> Iterator[Pair]:
     with Pair(messages(), net.Handler) as made:
         made.open()
-        made.connection._meter = Meter(made.clock.now)  # forgets the first PING
+        made.connection._session.meter = Meter(made.clock.now)  # forgets the first PING
         yield made
 
 
 def ping(connection: Any, second: int, now: float, rtt: float | None) -> None:
     """Have a PING sent at a second answered after so many ms, or never."""
-    connection._meter.pinged(second, now, connection._totals())
+    meter, stats = connection._session.meter, connection.stats
+    meter.pinged(second)
+    meter.measure(now, (stats.bytes_sent, stats.bytes_received, stats.messages_sent, stats.messages_received))
     if rtt is not None:
-        connection._meter.answered(second, rtt)
+        meter.answered(second, rtt)
 
 
 def feed(pair: Pair, graph: NetGraph, round_trips: list[float | None], first: int = 0) -> None:

@@ -124,7 +124,7 @@ def meter(*round_trips):
     """A meter whose PINGs, a second apart, took so many ms; None for never answered."""
     made = Meter(0.0)
     for second, rtt in enumerate(round_trips):
-        made.pinged(second * 1_000_000, float(second), (0, 0, 0, 0))
+        made.pinged(second * 1_000_000)
         if rtt is not None:
             made.answered(second * 1_000_000, rtt)
     return made

@@ -1,6 +1,7 @@
 """What is written in the wrong place, or in the wrong way, is answered with what to write instead."""
 
 import traceback
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -138,7 +139,7 @@ def test_a_method_of_a_server_without_its_brackets(factory: MessageFactory, name
             use(getattr(server, name))
         assert str(caught.value) == f"{name} is a method of a Server: write {name}()"
         with pytest.raises(TypeError, match=rf"write {name}\(\)"):
-            use(getattr(server._proxy, name))
+            use(getattr(weakref.proxy(server), name))
         assert getattr(server, name)() == getattr(Game, name)(server) == getattr(server, name)(exclude=[]) == []
 
 

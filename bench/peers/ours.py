@@ -88,7 +88,9 @@ def echo(
         connection.add_handler(count)
         pump(lambda: connection.connected and server.connections(), client, server)
         if not filtered:
-            server._adapter._host.intercept = client._adapter._host.intercept = None
+            ends: list[Any] = [server, client]
+            for end in ends:  # the enet adapter's own
+                end._adapter._host.intercept = None
         if not counted:
             for name in ("sent", "received"):
                 setattr(Tally, name, lambda self, messages, size: None)

@@ -142,25 +142,25 @@ def maker(message_class: Any) -> Callable[[Any], Any]:
 def sender(
     message_class: Any, type_id: int, pack: Callable[[Any], bytes], index: int, reliable: bool
 ) -> Callable[..., bool]:
-    """Return the method of a Connection that sends a message: puts it into the box with that index."""
+    """Return the method of a Connection that sends a message: puts it into the queue with that index."""
     lines, names = _packing(message_class, type_id, pack, "_self._limits")
     too_large = "" if reliable else f" or _len(_data) > _outbox.most[{index}]"
     lines += [
         "_outbox = _self._outbox",
         "_room = _outbox.room - _len(_data)",
         f"if _room < 0{too_large}:",
-        f"    return _self._spill({index}, _message, _data)",
+        f"    return _outbox.enqueue_slow({index}, _message, _data)",
         "_outbox.room = _room",
         f"_box = _outbox.boxes[{index}]",
         "try:",
         f"    _outbox.kinds[{index}].append(_message)",
         "    _box.append(_data)",
         "    if _box[0] is _data:",
-        "        _outbox.wake(_self)",
+        "        _outbox.wake(_outbox)",
         "except _IndexError:",  # another thread has flushed it
         "    pass",
         "except _BaseException:",  # Ctrl-C: whatever is in the box must not wait for somebody else to wake
-        "    _outbox.wake(_self)",
+        "    _outbox.wake(_outbox)",
         "    raise",
         "return True",
     ]

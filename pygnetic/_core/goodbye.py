@@ -17,23 +17,23 @@ __all__: list[str] = []
 PATIENCE = 1000
 # Ends of one program may be each other's: none of them waits longer than this, in ms, while others are to be pumped.
 _TURN = 5
-# No poll waits longer, in ms (as in Endpoint.update()).
+# No poll waits longer, in ms (as in Loop.update()).
 _LONGEST = 3600_000
 
 
 class End(Protocol):
-    """A Client or Server."""
+    """The loop of a Client or Server."""
 
-    def _depart(self) -> "Goodbye | None":
+    def depart(self) -> "Goodbye | None":
         """Say BYE to everybody; None if that is not to be done here."""
 
-    def _overhear(self) -> None:
+    def overhear(self) -> None:
         """Read what came, for the next update; another end of this program waits to be heard."""
 
-    def _bury(self) -> None:
+    def bury(self) -> None:
         """Be closed, without a word to handlers."""
 
-    def _disown(self) -> None:
+    def disown(self) -> None:
         """Be a dead copy of what is the parent's."""
 
 
@@ -68,7 +68,7 @@ def wait(goodbyes: list[Goodbye], timeout: float) -> None:
         for goodbye in goodbyes:
             goodbye.poll(min(left * 1000, turn))
         for end in others:
-            end._overhear()
+            end.overhear()
 
 
 def opened(end: End) -> None:
@@ -83,18 +83,18 @@ def closing(end: End) -> None:
 
 @atexit.register
 def _leave() -> None:
-    parting = [(end, goodbye) for end in list(_open.values()) if (goodbye := end._depart())]
+    parting = [(end, goodbye) for end in list(_open.values()) if (goodbye := end.depart())]
     for end, _ in parting:
         closing(end)
     with contextlib.suppress(KeyboardInterrupt):  # another Ctrl-C: it is enough
         wait([goodbye for _, goodbye in parting], PATIENCE)
     for end, _ in parting:
-        end._bury()
+        end.bury()
 
 
 def _forked() -> None:
     for end in list(_open.values()):
-        end._disown()
+        end.disown()
     _open.clear()
 
 

@@ -1,5 +1,6 @@
 """What one connection has received and not handed to its handlers yet."""
 
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial, reduce
@@ -58,7 +59,7 @@ class Inbox:
 
     __slots__ = (
         "_backlog", "_batch", "_clock", "_decoding", "_limits", "_packets", "_turns", "_unpack",
-        "agenda", "data_received", "farewell", "handlers", "heard", "open", "queued", "tally",
+        "agenda", "data_received", "dropped", "farewell", "fault", "handlers", "heard", "open", "queued", "tally",
     )  # fmt: skip
 
     def __init__(
@@ -81,8 +82,10 @@ class Inbox:
         self.handlers: list[tuple[Handler, Receivers]] = []
         self.tally = Tally()
         self.data_received = 0
-        # the endpoint's: packets may be dispatched; it is among those to be; when its peer was heard last
+        self.fault: Reason | None = None  # a packet came that is no message: the connection is to be closed for it
+        # the loop's: packets may be dispatched; all was dropped; it is to be dispatched; when its peer was heard last
         self.open = False
+        self.dropped = False
         self.queued = False
         self.heard = 0.0
 
@@ -118,6 +121,19 @@ class Inbox:
         deque(self._batch[3], 0)
         self._turns = _DONE
         self._batch = _NOTHING
+        self.dropped = True
+
+    def end(self, calls: Calls) -> None:
+        """Forget everything but the calls that tell of the end."""
+        self.drop()
+        self.farewell = calls
+
+    def release(self, connection: Any) -> None:
+        """Have the handlers keep their closed connection; it keeps them no longer, or that were a cycle."""
+        for handler, _ in self.handlers:
+            if handler.connection is weakref.proxy(connection):  # and not one that it was added to since
+                handler._closed_connection = connection
+        self.handlers = []
 
     def dispatch(self, connection: Any, post: Callable[..., None] | None, handle_error: HandleError) -> bool:
         """Hand messages to events and handlers, as many as one update may; False if some are left."""
@@ -137,7 +153,7 @@ class Inbox:
                 if not self._packets:
                     self._batch = _NOTHING
                     return True
-                waiting = self._next_packet(connection)
+                waiting = self._next_packet()
                 batch = self._batch
                 if not waiting or not batch[1]:
                     budget -= waiting
@@ -235,7 +251,7 @@ class Inbox:
                     elif self.agenda is agenda:  # and no handler has closed the connection
                         self.agenda = None
 
-    def _next_packet(self, connection: Any) -> int:
+    def _next_packet(self) -> int:
         """Make the messages of the next packet the batch; return how many they are, or no less than one update may."""
         event = self._packets[0]
         if event is self._batch[0]:  # it was unpacked, and then came Ctrl-C
@@ -247,7 +263,8 @@ class Inbox:
         try:
             messages = self._unpack(packet, self._limits)
         except DecodeError as error:
-            connection._close(Reason(DisconnectReason.PROTOCOL_ERROR, printable(str(error))))
+            self.fault = Reason(DisconnectReason.PROTOCOL_ERROR, printable(str(error)))
+            self.drop()
             return 0
         if not small:
             self._decoding += self._clock() - start

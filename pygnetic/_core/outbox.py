@@ -1,11 +1,15 @@
 """What one connection has accepted and not handed to the network yet."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from operator import length_hint
-from typing import Any
+from typing import Protocol
 
+from pygnetic._core.compiled import signature
+from pygnetic.errors import MessageTooLarge
 from pygnetic.limits import Limits
-from pygnetic.network.base import most_cost
+from pygnetic.message import Delivery
+from pygnetic.network.base import Peer, most_cost
 from pygnetic.stats import Tally
 
 __all__: list[str] = []
@@ -18,6 +22,22 @@ _HEADER = 3
 _HELD_COST = 64
 
 
+class Courier(Protocol):
+    """What an outbox asks of the loop that flushes it."""
+
+    def alone(self, name: str) -> AbstractContextManager[None]:
+        """Keep other threads from the network; RuntimeError if one is in update()."""
+
+    def flush_outbox(self, outbox: "Outbox") -> None:
+        """Hand everything in it to the network, and close the connection if that is too much."""
+
+    def overload(self, outbox: "Outbox", size: int) -> None:
+        """Close a connection: so many bytes more than the limit allows were accepted, and are dropped."""
+
+    def warn_of_waiting(self, messages: int) -> None:
+        """Warn a beginner who sends, and never calls update()."""
+
+
 class Outbox:
     """Packed messages by delivery, which leave as one packet each.
 
@@ -25,46 +45,67 @@ class Outbox:
     which makes each look-up of an attribute 30 ns slower, and a sender has five of them.
 
     :param peer: the network adapter's object for the remote end.
-    :param deliveries: how messages travel; a message's index in here is its box.
+    :param deliveries: how messages travel; a message's index in here is that of its queue.
     :param join: from packed messages to one packed array; None if the codec cannot.
-    :param wake: called with the connection when there is something to flush; harmless when repeated.
+    :param courier: the loop that flushes it.
+    :param wake: has the loop flush it in the next update; harmless when repeated.
 
     Another thread may put messages in at any time, and Ctrl-C may come at any instruction. So a message is added in one
-    step, ``append()``; then whoever finds its own message at the head of the box, or is interrupted, asks for a
-    flush; and a message stays in its box until the network adapter has taken it.
+    step, ``append()``; then whoever finds its own message at the head of the queue, or is interrupted, asks for a
+    flush; and a message stays in its queue until the network adapter has taken it.
     """
 
     __slots__ = (
-        "_batch", "_deliveries", "_doubt", "_held", "_join", "_limits", "_peer", "boxes", "data_sent", "dropped",
-        "flowing", "kinds", "most", "refused", "room", "tally", "wake",
+        "_batch",
+        "_buffered",
+        "_courier",
+        "_deliveries",
+        "_doubt",
+        "_join",
+        "_limits",
+        "boxes",
+        "closed",
+        "data_sent",
+        "dropped",
+        "flowing",
+        "kinds",
+        "most",
+        "peer",
+        "refused",
+        "room",
+        "tally",
+        "wake",
     )  # fmt: skip
 
     def __init__(
         self,
-        peer: Any,
+        peer: Peer,
         limits: Limits,
-        deliveries: list[Any],
+        deliveries: list[Delivery],
         join: Callable[[list[bytes]], bytes] | None,
-        wake: Callable[[Any], None],
+        courier: Courier,
+        wake: Callable[["Outbox"], object],
     ) -> None:
-        self._peer = peer
+        self.peer = peer
         self._limits = limits
         self._deliveries = deliveries
         self._join = join
-        self._batch = min(BATCH, limits.container)  # a packet of messages is a container to who receives it
+        self._courier = courier
+        self._batch = min(BATCH, limits.container)  # a packet of messages is a container to its receiver
         self.wake = wake
-        self._held = 0  # bytes that wait for WELCOME, with what each message takes
-        # What is being handed over: box, first message, how many, and the peer's `taking` before. Each packed message
-        # is an object of its own, so the first one tells whether they are in the box.
-        self._doubt: tuple[list[bytes], bytes, int, Iterator[Any]] | None = None
+        self._buffered = 0  # bytes that wait for WELCOME, with what each message takes
+        # What is being handed over: queue, first message, how many, and the peer's `taking` before. Each packed message
+        # is an object of its own, so the first one tells whether they are in the queue.
+        self._doubt: tuple[list[bytes], bytes, int, Iterator[object]] | None = None
         self.boxes: list[list[bytes]] = [[] for _ in deliveries]
-        self.kinds: list[list[type]] = [[] for _ in deliveries]  # the classes of the messages in the boxes
+        self.kinds: list[list[type]] = [[] for _ in deliveries]  # the classes of the messages in the queues
         self.tally = Tally()
         self.room = -1  # bytes that can be put in before a flush; negative while nothing can leave
-        # how many bytes a message or packet of each box can have
+        # how many bytes a message or packet of each queue can have
         most = limits.packet_size
         self.most = [most if delivery.reliable else min(limits.unreliable_size, most) for delivery in deliveries]
         self.flowing = False  # the other end may be sent to
+        self.closed = False
         self.refused = 0  # bytes of reliable packets that the adapter did not take: nothing may be left out
         self.dropped = 0
         self.data_sent = 0
@@ -79,31 +120,72 @@ class Outbox:
         """Messages in the boxes."""
         return sum(map(len, self.boxes))
 
-    def put(self, connection: Any, index: int, message_class: type, data: bytes) -> bool:
-        """Put a packed message into a box; what each compiled sender does, for what is packed once and sent to many."""
+    @property
+    def unsent(self) -> int:
+        """Bytes accepted and not delivered yet."""
+        return self.peer.unsent + self.waiting
+
+    def enqueue(self, index: int, message_class: type, data: bytes) -> bool:
+        """Put a packed message into a queue; what each compiled sender does, for what is packed once and sent to many.
+
+        :return: whether it was accepted.
+        """
         room = self.room - len(data)
         if room < 0 or len(data) > self.most[index]:
-            return bool(connection._spill(index, message_class, data))
+            return self.enqueue_slow(index, message_class, data)
         self.room = room
         box = self.boxes[index]
         try:
             self.kinds[index].append(message_class)
             box.append(data)
             if box[0] is data:
-                self.wake(connection)
+                self.wake(self)
         except IndexError:  # another thread has flushed it
             pass
         except BaseException:
-            self.wake(connection)
+            self.wake(self)
             raise
         return True
 
-    def hold(self, index: int, message_class: type, data: bytes) -> bool:
-        """Before WELCOME nothing can leave: keep a message till then; False if that is too much."""
-        held = self._held + len(data) + _HELD_COST
-        if held > self._limits.unsent:
+    def enqueue_slow(self, index: int, message_class: type, data: bytes) -> bool:
+        """Take care of a message that does not just go into its queue.
+
+        :raises MessageTooLarge: no packet holds it.
+        """
+        if self.closed:
             return False
-        self._held = held
+        most = self.most[index]
+        if len(data) > most:
+            raise MessageTooLarge(f"{signature(message_class)} has {len(data)} bytes; {self._largest(index)}")
+        if self.flowing:
+            with self._courier.alone("send"):
+                self._courier.flush_outbox(self)
+            return self.flowing and self.enqueue(index, message_class, data)
+        if self._buffer(index, message_class, data):
+            if self.flowing:  # another thread is just opening it
+                self.wake(self)
+            self._courier.warn_of_waiting(self.messages)
+            return True
+        if self._deliveries[index].reliable:
+            self._courier.overload(self, len(data))
+        return False
+
+    def _largest(self, index: int) -> str:
+        """Say how many bytes a message can have, and what to do with a larger one."""
+        most, reliable = self.most[index], self._deliveries[index].reliable
+        if reliable or most == self._limits.packet_size:
+            kind = "a message" if reliable else "an unreliable message"
+            cure = "send it as several messages, or raise the limit on both sides"
+            return f"{kind} can have {most} (Limits.packet_size): {cure}"
+        cure = "send it as several messages, register() it with reliable=True, or raise the limit if the adapter allows"
+        return f"an unreliable message can have {most} (Limits.unreliable_size): {cure}"
+
+    def _buffer(self, index: int, message_class: type, data: bytes) -> bool:
+        """Before WELCOME nothing can leave: keep a message till then; False if that is too much."""
+        buffered = self._buffered + len(data) + _HELD_COST
+        if buffered > self._limits.unsent:
+            return False
+        self._buffered = buffered
         self.kinds[index].append(message_class)
         self.boxes[index].append(data)
         return True
@@ -113,8 +195,9 @@ class Outbox:
         self.flowing = True
         self.room = self._limits.packet_size
 
-    def shut(self) -> None:
+    def close(self) -> None:
         """Take nothing more, and forget what is here."""
+        self.closed = True
         self.flowing = False
         self.room = -1
         self._doubt = None
@@ -128,7 +211,7 @@ class Outbox:
         if self._doubt is not None:
             self._settle()
         self.room = self._limits.packet_size
-        peer = self._peer
+        peer = self.peer
         send = peer.send
         for index, box in enumerate(self.boxes):
             if not box:
@@ -164,14 +247,14 @@ class Outbox:
                 del box[:count]
                 del kinds[:count]
         self._doubt = None
-        self._held = 0
+        self._buffered = 0
         return self.refused
 
     def _settle(self) -> None:
         """After Ctrl-C in a flush: find out whether the packet that it was at had been taken."""
         assert self._doubt is not None
         box, first, count, before = self._doubt
-        taking = self._peer.taking
+        taking = self.peer.taking
         if taking is not before and not length_hint(taking) and box and box[0] is first:
             del box[:count]
         for messages, kinds in zip(self.boxes, self.kinds, strict=True):
@@ -181,7 +264,7 @@ class Outbox:
     def _refused(self, packet: bytes, reliable: bool) -> None:
         """Find out why the adapter did not take a packet."""
         limit = self._limits.unsent
-        if self._peer.unsent + len(packet) + most_cost(limit) > limit:
+        if self.peer.unsent + len(packet) + most_cost(limit) > limit:
             if reliable:
                 self.refused += len(packet)
             else:

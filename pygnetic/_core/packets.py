@@ -13,6 +13,7 @@ from pygnetic.errors import DecodeError, DisconnectReason, Reason
 __all__: list[str] = []
 
 MARK = 0xC1
+MARKED = bytes((MARK,))
 VERSION = 1
 
 HELLO, WELCOME, REFUSE, PING, PONG, BYE = range(1, 7)

@@ -1,54 +1,64 @@
-"""When to look at whom next."""
+"""Timers: which target expires when."""
 
 import heapq
 from collections.abc import Iterator
 from itertools import count
 from math import inf
-from typing import Any
+from typing import Generic, Protocol, TypeVar
 
 __all__: list[str] = []
 
 
-# So many entries may be out of date before they are looked through.
+# Stale entries tolerated before the heap is rebuilt.
 _SLACK = 256
 
 
-class Deadlines:
-    """One deadline for each target, in a heap: an update costs work for those that are due, not for all there are.
+class Target(Protocol):
+    """Something with one timer."""
 
-    A target is anything with an attribute ``_due``.
-    """
+    #: When it expires; only the queue sets it.
+    due: float
+
+
+_T = TypeVar("_T", bound=Target)
+
+
+class TimerQueue(Generic[_T]):
+    """One timer for each target, in a heap: an update costs work for those that expire, not for all there are."""
 
     __slots__ = ("_heap", "_most", "_order", "next")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Any]] = []
+        self._heap: list[tuple[float, int, _T]] = []
         self._most = _SLACK
         self._order = count()  # targets themselves cannot be compared
-        #: The time before which there is nothing to do.
+        #: The time before which nothing expires.
         self.next = inf
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def set(self, target: Any, due: float) -> None:
-        """Look at a target at a time, and not at the one set before."""
+    def set(self, target: _T, due: float) -> None:
+        """Have a target expire at a time, and not at the one set before; ``inf`` is never."""
+        if due == inf:
+            target.due = inf
+            return
         if len(self._heap) > self._most:
-            # what is out of date goes now, or strangers that come and go could fill the memory
-            heap = [entry for entry in self._heap if entry[2]._due == entry[0]]
+            # the stale entries go now, or clients that come and go could fill the memory
+            heap = [entry for entry in self._heap if entry[2].due == entry[0]]
             heapq.heapify(heap)
             self._heap = heap
             self._most = 2 * len(heap) + _SLACK
-        # in this order: wherever Ctrl-C comes, the target has a deadline, and `next` is not too late
+        # in this order: wherever Ctrl-C comes, the target has a timer, and `next` is not too late
         self.next = min(self.next, due)
         heapq.heappush(self._heap, (due, next(self._order), target))
-        target._due = due
+        target.due = due
 
-    def take(self, now: float) -> Iterator[Any]:
-        """Go through the targets whose time has come, the longest due first; each is left here until it is done."""
+    def pop_expired(self, now: float) -> Iterator[_T]:
+        """Go through the targets that have expired, the longest due first; each stays here until it is done."""
         while self._heap and self._heap[0][0] <= now:
             entry = self._heap[0]
-            if entry[2]._due == entry[0]:  # else another time was set since
+            if entry[2].due == entry[0]:  # else another time was set since
                 yield entry[2]
             if self._heap and self._heap[0] is entry:
                 heapq.heappop(self._heap)

@@ -239,7 +239,7 @@ def who_has(name: str, connection: Any, server: Any) -> str:
     """Say who has what a handler was asked for: its connection, or its server (None on a client)."""
     hint = _owner("connection", "self.connection", _class_attributes(type(connection)), name)
     if not hint and server is not None:
-        hint = _owner("server", "self.server", _class_attributes(type(server)) | vars(server), name)
+        hint = _owner("server", "self.server", _class_attributes(server.__class__) | vars(server), name)
     if not hint and name.startswith("net_"):
         near = suggestion(name[4:], connection._names())
         return near.removeprefix("; ").replace(" '", " 'self.connection.net_")
@@ -252,10 +252,10 @@ def parent_has(name: str, parent: Any) -> str:
     :param parent: a proxy.
     """
     try:
-        has, serving = _class_attributes(parent.__class__) | vars(parent), parent._serving
+        has, role = _class_attributes(parent.__class__) | vars(parent), parent._loop.role
     except ReferenceError:
         return ""
-    return _owner("server", "self.server", has, name) if serving else _owner("client", "client", has, name)
+    return _owner(role, "self.server" if role == "server" else role, has, name)
 
 
 def _owner(what: str, path: str, has: dict[str, Any], name: str) -> str:
