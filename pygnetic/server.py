@@ -90,8 +90,8 @@ class Server(Endpoint):
         :param exclude: connections to leave out, or proxies of them such as a handler's ``connection``.
         """
         left_out = _identities(exclude)
-        links = self._loop.open_links()
-        return [link.connection for link in links if link.connection and id(link.connection) not in left_out]
+        connections = self._loop.open_connections()
+        return [connection for connection in connections if id(connection) not in left_out] if left_out else connections
 
     @listing
     def handlers(self, exclude: Iterable[Any] | None = None) -> list[Any]:  # your Handlers, with all they have
@@ -128,7 +128,7 @@ class Server(Endpoint):
         index = factory.deliveries.index(factory.get_delivery(message))
         left_out = _identities(exclude)
         accepted = 0
-        for link in self._loop.open_links():
+        for link in self._loop.links.values():  # an outbox takes nothing unless its connection is open
             if not (left_out and id(link.connection) in left_out):
                 accepted += link.outbox.enqueue(index, message, data)
         return accepted

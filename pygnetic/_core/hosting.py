@@ -1,8 +1,9 @@
 """The loop of a Server: it lets clients in, and bounds those that are not in yet and those that leave."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import starmap
+from math import inf
 from typing import Protocol
 
 from pygnetic import event
@@ -61,9 +62,10 @@ class Hosting(ClosingLoop):
         self.unannounced: dict[Link, float] = {}  # let in when; the user was not told yet
         self.leaving: dict[Link, None] = {}  # closing or gone, and not CLOSED yet; the oldest first
 
-    def open_links(self) -> Iterator[Link]:
-        """Go through those that can be sent to."""
-        return (link for link in self.links.values() if link.session.state == OPEN)
+    def open_connections(self) -> list[Connection]:
+        """Return those that can be sent to."""
+        links = self.links.values()
+        return [link.connection for link in links if link.session.state == OPEN and link.connection is not None]
 
     # -- pending connections
 
@@ -76,11 +78,11 @@ class Hosting(ClosingLoop):
                     self._push_out(self.pending.eviction_candidate())
                 session = ServerSession(self._factory, self.limits, now, self.next_phase())
                 link = self.pending[peer] = Link(peer, session, self.proxy)
-            self._set_timer(link)
+            self.timers.set(link, link.session.deadline)
         elif link is not None and kind == base.CLOSED:
             del self.pending[peer]
             link.session.end()
-            self._set_timer(link)
+            self.timers.set(link, inf)
         elif link is not None:
             link.session.receive(packet, now)
             self.follow(link)
@@ -94,7 +96,7 @@ class Hosting(ClosingLoop):
             self.follow(link)
         self.pending.pop(link.peer, None)
         session.end()
-        self._set_timer(link)
+        self.timers.set(link, inf)
         link.peer.abort()
 
     def follow(self, link: Link) -> None:
@@ -105,7 +107,8 @@ class Hosting(ClosingLoop):
         session = link.session
         assert isinstance(session, ServerSession)
         asked = True  # by a client, and not by "python -m pygnetic ping", which has no messages
-        for happening in iter(session.next_event, None):
+        while session.events:
+            happening = session.next_event()
             if isinstance(happening, Asked):
                 asked = bool(happening.hello.wire_name)
                 self._answer(session, happening)
@@ -113,13 +116,15 @@ class Hosting(ClosingLoop):
                 self.pending.log(self.now, "refused %s:%s: %s", *link.peer.address, happening.reason)
             elif isinstance(happening, Ended):
                 self.pending.log(self.now, "told %s:%s which messages there are (ping)", *link.peer.address)
-        if link.send_control_packets():
+        if session.outgoing:
+            link.send_control_packets()
             self._replied = True
         if session.state == OPEN:
             self._admit(link)
         else:
             self.end_line(link)
-            self._set_timer(link)
+            if session.deadline != link.due:
+                self.timers.set(link, session.deadline)
 
     def _answer(self, session: ServerSession, asked: Asked) -> None:
         full = self.is_full()

@@ -45,14 +45,10 @@ class Link:
         self.outbox = outbox
         self.connection = connection
 
-    def send_control_packets(self) -> bool:
-        """Send what the session has to send, each packet once, whatever is done again after Ctrl-C.
-
-        :return: whether there was something.
-        """
-        peer, some = self.peer, False
+    def send_control_packets(self) -> None:
+        """Send what the session has to send, each packet once, whatever is done again after Ctrl-C."""
+        peer = self.peer
         for outgoing in self.session.packets_to_send():
-            some = True
             if self._sending is None or self._sending[0] is not outgoing:
                 self._sending = outgoing, peer.taking
             if peer.taking is self._sending[1] or length_hint(peer.taking):  # else it was taken
@@ -62,7 +58,6 @@ class Link:
                 else:
                     peer.send(packet, reliable=reliable, ordered=reliable)
         self._sending = None
-        return some
 
     def is_reliable(self, packet: bytes) -> bool:
         """Whether a packet of messages was sent reliably."""

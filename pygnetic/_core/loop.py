@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
+from math import inf
 from operator import length_hint
 from threading import get_ident
 from typing import Protocol
@@ -230,7 +231,7 @@ class Loop(OneThread):
             for link in self.links.values():
                 link.session.hear(link.inbox.heard)
                 link.session.excuse(stalled)
-                self._set_timer(link)
+                self.timers.set(link, link.session.deadline)
 
     def _bounded(self, timeout: float) -> float:
         """Return how many ms a poll may wait: no timer is missed, and nothing that is there already waits."""
@@ -339,9 +340,10 @@ class Loop(OneThread):
     def follow(self, link: Link) -> None:
         """Do what the session of a link wants done; harmless when repeated."""
         session = link.session
-        while session.next_event() is not None:  # its state tells all of it
-            pass
-        if link.send_control_packets():
+        if session.events:
+            session.forget_events()
+        if session.outgoing:
+            link.send_control_packets()
             self._replied = True
         if session.state == OPEN:
             if not link.inbox.open:
@@ -355,7 +357,8 @@ class Loop(OneThread):
             if not link.gone:
                 self.end_line(link)
             self.departing(link)
-        self._set_timer(link)
+        if session.deadline != link.due:
+            self.timers.set(link, session.deadline)
 
     def departing(self, link: Link) -> None:
         """One of the two ends closes; called again and again till it has."""
@@ -367,10 +370,6 @@ class Loop(OneThread):
             link.peer.abort()
         elif link.session.ending is not None:
             link.peer.disconnect()
-
-    def _set_timer(self, link: Link) -> None:
-        if link.session.deadline != link.due:
-            self.timers.set(link, link.session.deadline)
 
     def _begin(self, link: Link) -> None:
         """A connection is open: from now on it is the user's."""
@@ -439,7 +438,7 @@ class Loop(OneThread):
             link.inbox.end(iter(self.last_calls(link)))
             link.gone = True
             link.session.end()  # from here on they are called
-        self._set_timer(link)
+        self.timers.set(link, inf)
         self.links.pop(link.peer, None)
         link.inbox.release(link.connection)
 

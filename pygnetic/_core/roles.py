@@ -46,7 +46,7 @@ class ClientSession(Session):
         """Packets can be sent: say HELLO."""
         if not self._greeted:
             hello = packets.hello(self._factory.get_hash(), self._factory.s_adapter.wire_name)
-            self._outgoing = (Outgoing(hello),)
+            self.outgoing = (Outgoing(hello),)
             self._greeted = True
 
     def _shake_hands(self, kind: int, packet: bytes, now: float) -> bool:
@@ -88,7 +88,7 @@ class ServerSession(Session):
 
     def welcome(self, now: float) -> None:
         """Let the client in."""
-        self._outgoing = (Outgoing(packets.welcome()),)
+        self.outgoing = (Outgoing(packets.welcome()),)
         self._open(now)
 
     def refuse(self, reason: Reason, now: float, description: str = "") -> None:
@@ -121,7 +121,7 @@ class ServerSession(Session):
             self.refuse(Reason(DisconnectReason.VERSION_MISMATCH, text), now)
         else:
             ours = self._factory.get_hash(), self._factory.s_adapter.wire_name
-            self._events = (Asked(hello, ours == (hello.schema_hash, hello.wire_name)),)
+            self.events = (Asked(hello, ours == (hello.schema_hash, hello.wire_name)),)
         return True
 
     def _fault(self, reason: Reason, now: float) -> None:

@@ -90,6 +90,7 @@ class Ended(NamedTuple):
 
 
 Event = Asked | Opened | Data | Ended
+_OPENED = (Opened(),)
 
 
 class Session:
@@ -103,8 +104,8 @@ class Session:
     """
 
     __slots__ = (
-        "_controls", "_counted_at", "_current", "_events", "_factory", "_intent", "_limits", "_outgoing", "_phase",
-        "deadline", "ending", "heard", "meter", "reason", "state",
+        "_controls", "_counted_at", "_current", "_factory", "_intent", "_limits", "_phase",
+        "deadline", "ending", "events", "heard", "meter", "outgoing", "reason", "state",
     )  # fmt: skip
 
     def __init__(self, factory: MessageFactory, limits: Limits = DEFAULT, now: float = 0.0, phase: float = 0.0) -> None:
@@ -123,8 +124,9 @@ class Session:
         self.heard = now
         #: Round trips and losses.
         self.meter = Meter(now)
-        self._events: tuple[Event, ...] = ()
-        self._outgoing: tuple[Outgoing, ...] = ()
+        #: What :meth:`next_event` and :meth:`packets_to_send` have left; to look at only.
+        self.events: tuple[Event, ...] = ()
+        self.outgoing: tuple[Outgoing, ...] = ()
         self._current: bytes | None = None  # the packet that came last
         self._controls = 0  # control packets that came at one time, and that time
         self._counted_at = now
@@ -135,16 +137,20 @@ class Session:
 
     def next_event(self) -> Event | None:
         """Return what happened next; None if nothing is left."""
-        if not self._events:
+        if not self.events:
             return None
-        event, self._events = self._events[0], self._events[1:]
+        event, self.events = self.events[0], self.events[1:]
         return event
+
+    def forget_events(self) -> None:
+        """Drop what :meth:`next_event` would return, for a caller to whom ``state`` tells it all."""
+        self.events = ()
 
     def packets_to_send(self) -> Iterator[Outgoing]:
         """Return the control packets to send; each is forgotten when the next one is asked for."""
-        while self._outgoing:
-            yield self._outgoing[0]
-            self._outgoing = self._outgoing[1:]
+        while self.outgoing:
+            yield self.outgoing[0]
+            self.outgoing = self.outgoing[1:]
 
     # -- what the caller tells
 
@@ -243,7 +249,7 @@ class Session:
 
     def _receive_data(self, packet: bytes, now: float) -> None:
         if self.state < CLOSING:
-            self._events += (Data(packet),)
+            self.events += (Data(packet),)
 
     def _shake_hands(self, kind: int, packet: bytes, now: float) -> bool:
         """Process what only one role receives; False if it does not belong here."""
@@ -263,10 +269,10 @@ class Session:
     # -- what they share
 
     def _send(self, packet: bytes, reliable: bool = True, overtaking: bool = False) -> None:
-        self._outgoing += (Outgoing(packet, reliable, overtaking),)
+        self.outgoing += (Outgoing(packet, reliable, overtaking),)
 
     def _open(self, now: float) -> None:
-        self._events += (Opened(),)
+        self.events += _OPENED
         self.heard = now
         self.deadline = now + self._phase * _PING_EVERY
         self.state = OPEN
@@ -275,7 +281,7 @@ class Session:
         """Leave CONNECTING or OPEN; the reason is there already."""
         self.deadline = deadline
         if self.state < LEAVING and self.reason is not None:
-            self._events += (Ended(self.reason),)
+            self.events += (Ended(self.reason),)
         self.state = max(state, self.state)
 
     def _control(self, kind: int, packet: bytes, now: float) -> bool:
