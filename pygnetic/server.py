@@ -6,9 +6,9 @@ from typing import Any
 
 from pygnetic import message
 from pygnetic._core.compiled import encoder
+from pygnetic._core.dispatch import Report
 from pygnetic._core.endpoint import Endpoint
 from pygnetic._core.hosting import Hosting
-from pygnetic._core.loop import Report
 from pygnetic._help.checks import check_places, check_width, factory_of, limits_of, listing
 from pygnetic._help.handlers import check_handler
 from pygnetic._help.hints import no_message

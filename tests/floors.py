@@ -14,6 +14,7 @@ HOUSE: list[tuple[str, list[str]]] = [
     ("the update loops of a client and of a server", ["_core.dialling", "_core.hosting"]),
     ("how a loop ends; connections that are not let in yet", ["_core.closing", "_core.pending"]),
     ("the update loop of both ends: poll, feed the sessions, dispatch, flush, run timers", ["_core.loop"]),
+    ("calling handlers", ["_core.dispatch"]),
     ("one remote end: its line, its session, its connection", ["_core.link"]),
     ("what the user sees of one remote end", ["connection"]),
     ("the session in the roles of a client and of a server; checks of handlers", ["_core.roles", "_help.handlers"]),
