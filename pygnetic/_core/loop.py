@@ -199,7 +199,7 @@ class Loop(Dispatcher):
             if outbox.flush():
                 self.overload(outbox, outbox.refused)
             unflushed.pop(outbox, None)
-            if any(outbox.boxes) and outbox.flowing:  # another thread has just added something
+            if any(outbox.queues) and outbox.flowing:  # another thread has just added something
                 unflushed.setdefault(outbox)
 
     def take_arrived(self) -> None:
@@ -247,7 +247,7 @@ class Loop(Dispatcher):
                     if link.session.state < LEAVING:
                         link.session.receive(packet, now)
                         self.follow(link)
-                elif inbox.open and inbox.put(happened):
+                elif inbox.open and inbox.enqueue(happened):
                     if not inbox.queued:
                         ready.append(link)
                         inbox.queued = True
@@ -275,7 +275,7 @@ class Loop(Dispatcher):
         # to look into large ones, of which none is unreliable, would take up to 10 ms each
         if state == CONNECTING and len(packet) <= self.limits.unreliable_size and not link.is_reliable(packet):
             return  # it overtook WELCOME, and is old by the time WELCOME comes
-        if state == OPEN or not link.inbox.put(happened):  # OPEN: it was put, and is over the limit
+        if state == OPEN or not link.inbox.enqueue(happened):  # OPEN: it was put, and is over the limit
             text = "packets came faster than they could be handled (Limits.backlog)"
             # not at once: ENet's own goodbye would overtake ours, which tells the reason
             self.close_link(link, Reason(DisconnectReason.OVERLOADED, text))
