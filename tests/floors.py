@@ -26,6 +26,7 @@ HOUSE: list[tuple[str, list[str]]] = [
             "_core.inbox",
             "_core.outbox",
             "_core.goodbye",
+            "_core.resolve",
             "_help.checks",
             "_help.differences",
         ],
