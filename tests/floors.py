@@ -8,6 +8,7 @@ from pathlib import Path
 HOUSE: list[tuple[str, list[str]]] = [
     ("the command line, ``python -m pygnetic``", ["__main__"]),
     ("what the command line can do", ["_cli.demo", "_cli.doctor", "_cli.ping", "_cli.registered"]),
+    ("what the command line needs for that", ["_cli.line"]),
     ("the names that everybody uses", [""]),
     ("the two ends", ["client", "server"]),
     ("what the user sees of both ends", ["_core.endpoint"]),
@@ -47,13 +48,17 @@ HOUSE: list[tuple[str, list[str]]] = [
             "netgraph",
         ],
     ),
-    ("what the two MessagePack adapters share", ["serialization._messagepack"]),
+    (
+        "what the two MessagePack adapters share; what a net graph shows",
+        ["serialization._messagepack", "_core.samples"],
+    ),
     (
         "contracts, and functions from bytes to bytes",
         [
             "handler",
             "_core.packets",
             "_core.registry",
+            "_core.delivery",
             "_help.console",
             "network.base",
             "network.enet_filter",

@@ -6,9 +6,9 @@ from operator import length_hint
 from typing import Protocol
 
 from pygnetic._core.compiled import signature
+from pygnetic._core.delivery import Delivery
 from pygnetic.errors import MessageTooLarge
 from pygnetic.limits import Limits
-from pygnetic.message import Delivery
 from pygnetic.network.base import Peer, most_cost
 from pygnetic.stats import Tally
 
