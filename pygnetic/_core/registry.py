@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 __all__: list[str] = []
 
@@ -52,7 +52,7 @@ class Shelf:
     :param is_adapter: tells whether an object given instead of a name is an adapter.
     """
 
-    def __init__(self, kind: str, records: dict[str, Record], is_adapter: Callable[[Any], bool]) -> None:
+    def __init__(self, kind: str, records: dict[str, Record], is_adapter: Callable[[object], bool]) -> None:
         self.kind = kind
         self.records = records
         self.is_adapter = is_adapter
@@ -71,7 +71,7 @@ class Shelf:
         except Exception as error:  # a library of another version or machine may raise anything
             raise _unusable(name, record, error) from error
 
-    def get(self, names: Any) -> Any:
+    def get(self, names: object) -> object:
         """Return the first usable adapter of ``names``: a name, an adapter, or a list of these.
 
         Unknown names and missing libraries in a list are skipped; what is there and broken is told in the log.
@@ -117,7 +117,7 @@ def _unusable(name: str, record: Record, error: Exception) -> Unusable:
     return Unusable(f"the {name} adapter's library is {cure}", cure)
 
 
-def name_of(adapter: Any) -> str:
+def name_of(adapter: object) -> str:
     """Return what the log calls an adapter, such as ``enet_adapter``."""
     name = getattr(adapter, "__name__", type(adapter).__name__)  # a codec may be any object
     return str(name).rpartition(".")[2]
@@ -132,10 +132,10 @@ class Selection:
 
     def __init__(self, shelf: Shelf, names: tuple[str, ...]) -> None:
         self.shelf = shelf
-        self.names: Any = names
-        self.adapter: Any = None
+        self.names: object = names
+        self.adapter: object = None
 
-    def select(self, names: Any) -> Any:
+    def select(self, names: object) -> object:
         """Choose; log which one it is; None when no adapter of ``names`` is usable."""
         self.names, self.adapter = names, None
         try:
@@ -146,7 +146,7 @@ class Selection:
             _logger.info("Using %s", name_of(self.adapter))
         return self.adapter
 
-    def current(self) -> Any:
+    def current(self) -> object:
         """Return the selected adapter, or the first usable default.
 
         :raises ImportError: none is usable; the text has the pip lines.

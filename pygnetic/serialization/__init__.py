@@ -10,7 +10,7 @@ from pygnetic.serialization.base import Packet
 __all__ = ["get_adapter", "pack", "select_adapter", "selected_adapter", "unpack", "unpacker"]
 
 
-def _is_adapter(candidate: Any) -> bool:
+def _is_adapter(candidate: object) -> bool:
     return hasattr(candidate, "wire_name") and all(
         callable(getattr(candidate, name, None)) for name in ("pack", "unpack", "unpacker")
     )
@@ -58,7 +58,7 @@ def get_adapter(names: Any) -> Any:
     return _shelf.get(names)
 
 
-def select_adapter(names: Any) -> Any:
+def select_adapter(names: object) -> object:
     """Make a serialization adapter the one that message factories use when they are not told another.
 
     :param names: as for :func:`get_adapter`.
