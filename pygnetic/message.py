@@ -219,7 +219,7 @@ class MessageFactory:
         """
         if isinstance(message, type) and message in self._entries:
             raise TypeError(
-                f"pack() takes a message, such as {signature(cast('type[Message]', message))}, and not its class"
+                f"pack() takes a message, such as {signature(message)}, and not its class"
             )
         entry = self._entry(type(message))
         check_fields(type(message), message, DEFAULT)
