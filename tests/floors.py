@@ -45,7 +45,11 @@ HOUSE: list[tuple[str, list[str]]] = [
             "netgraph",
         ],
     ),
-    ("what the two MessagePack adapters share", ["serialization._messagepack"]),
+    ("what reads each datagram before ENet does", ["network.enet_filter"]),
+    (
+        "its two halves; what the two MessagePack adapters share",
+        ["network._enet_walk", "network._enet_cookie", "serialization._messagepack"],
+    ),
     (
         "contracts, and functions from bytes to bytes",
         [
@@ -54,7 +58,7 @@ HOUSE: list[tuple[str, list[str]]] = [
             "_core.registry",
             "_help.console",
             "network.base",
-            "network.enet_filter",
+            "network._enet_window",
             "serialization.base",
         ],
     ),

@@ -26,8 +26,8 @@ from abuse import (
     spent,
 )
 from children import FLOODS
+from datagrams import PIECE, PING, acknowledge, fragment, reliable
 from relays import UdpRelay
-from test_enet_filter import PIECE, PING, acknowledge, fragment, reliable
 from test_hostile_basics import Raw
 from world import World
 

@@ -13,7 +13,7 @@ from typing import Any
 import figures
 import pytest
 from abuse import MB, MISCOUNTED, PATIENCE, Growth, descriptors, longest, megabytes, needs_proc, settled, spent
-from test_enet_filter import connect, fragment, reliable
+from datagrams import connect, fragment, reliable
 from test_hostile_basics import Raw, Scene
 from world import HOST, World
 
@@ -97,7 +97,7 @@ def test_random_datagrams(enet_world: World, figure: Note) -> None:
             each = sum(busy) / 101_000
             raw = from_port_0(server.address[1], 1000)
             enet_world.until(lambda: len(numbers(server)) == 40)
-    assert server._adapter._filter.dropped + server._adapter._filter.challenged > 90_000
+    assert server._adapter._filter.dropped + server._adapter._filter.door.challenged > 90_000
     figure(figures.RANDOM, "enet", "memory at its worst", megabytes(growth.peak), "below +5 MB")
     figure(figures.RANDOM, "enet", "an honest client's messages", "20 of 20", "20")
     figure(figures.RANDOM, "enet", "processor time for each datagram", f"{each * 1000:.1f} µs")
@@ -217,7 +217,7 @@ def test_spoofed_connects(enet_world: World, figure: Note) -> None:
     figure(figures.SPOOFED, "enet", "an honest client is in after", f"{took:.2f} s", "1 s")
     figure(figures.SPOOFED, "enet", "bytes out for bytes in", f"{bytes_out} for {bytes_in}", "no more")
     assert worst == 0 and 0 < took < 1 + PATIENCE and bytes_out <= bytes_in
-    assert server._adapter._filter.refused >= 5000
+    assert server._adapter._filter.door.refused >= 5000
 
 
 def test_connects_that_say_nothing(tcp_world: World, figure: Note) -> None:

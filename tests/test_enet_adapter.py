@@ -121,7 +121,7 @@ def test_an_error_of_the_filter_comes_out_once(adapter: Any) -> None:
 
 def test_a_client_without_a_free_slot_is_unreachable(adapter: Any) -> None:
     peer = adapter.connect("127.0.0.1", 9)
-    adapter._filter.cookies = lambda: [(peer._token, 5)]
+    adapter._door.cookies = lambda: [(peer._token, 5)]
     assert adapter.poll() == [(base.CLOSED, peer, b"", DisconnectReason.UNREACHABLE)]
     peer.abort()
     adapter.drop(peer)
@@ -154,7 +154,7 @@ def test_many_of_one_host_join_at_once() -> None:
             for player in players:
                 player.client.update()
         world.pump()
-        assert server._adapter._filter.refused == 0, "who is refused comes again half a second later"
+        assert server._adapter._filter.door.refused == 0, "who is refused comes again half a second later"
         world.pumps += [player.client.update for player in players]
         world.until(lambda: all(player.connected for player in players))
 

@@ -221,7 +221,9 @@ class Adapter:
             channels=_CHANNELS,
             clock=self.clock,
         )
-        self._free = self._filter.free = slots  # as they were counted last
+        self._free = slots  # as they were counted last
+        self._door = self._filter.door
+        self._door.count_free(slots)
         self._host.intercept = self._filter.intercept
         self._half_open: dict[int, int] = {}  # the numbers of the CONNECTs that are not completed, by slot
         self._asking: dict[bytes, tuple[Peer, Any]] = {}  # who waits for a cookie, and its enet.Address
@@ -238,7 +240,7 @@ class Adapter:
         found = resolve(host, port, self.limits.resolve_time, kind=socket.SOCK_DGRAM, family=socket.AF_INET)
         address = found[0][1]
         target = enet.Address(address[0].encode(), port)
-        token = self._filter.request(target)
+        token = self._door.request(target)
         peer = Peer(self, None, (address[0], port), token)
         self._asking[token] = peer, target
         return peer
@@ -248,7 +250,7 @@ class Adapter:
         # the note that it is gone comes last: until then all of it can be done again after Ctrl-C
         if peer._token:
             self._events.append((CLOSED, peer, b"", never_opened(False)))
-            self._filter.cancel(peer._token)
+            self._door.cancel(peer._token)
             self._asking.pop(peer._token, None)
             peer._token = b""
         elif peer._enet is not None:
@@ -298,7 +300,7 @@ class Adapter:
             self._sort()
         if self._answers:  # ENet has perhaps begun to connect, and whose peer that is must be known when it has
             self._connect()
-        if self._filter.free < min(_FREE, self._free):  # some were taken since they were counted
+        if self._door.free < min(_FREE, self._free):  # some were taken since they were counted
             self._make_room()
         if self._behind:  # service() would hand these over, and read nothing
             self._behind = not self._take_all(end)
@@ -341,7 +343,7 @@ class Adapter:
         """Drop the connections that their servers do not know any more."""
         self._next_look = now + _LOOK
         for peer in self._peers:
-            if peer is not None and peer._opened and self._filter.is_closed(peer._enet):
+            if peer is not None and peer._opened and self._door.is_closed(peer._enet):
                 remote = peer._enet
                 self.drop(peer)
                 remote.reset()
@@ -366,7 +368,8 @@ class Adapter:
                 del waiting[slot]
                 free += 1
         self._half_open = waiting
-        self._free = self._filter.free = free
+        self._free = free
+        self._door.count_free(free)
 
     def _take_all(self, end: float) -> bool:
         """Take the events that ENet has read; False if time is up before that.
@@ -392,7 +395,7 @@ class Adapter:
     def _connect(self) -> None:
         """Connect with the cookies that came."""
         answers, made = self._answers, self._made
-        answers.extend(chain.from_iterable(starmap(self._filter.cookies, ((),))))
+        answers.extend(chain.from_iterable(starmap(self._door.cookies, ((),))))
         if not answers:
             return
         while answers:
