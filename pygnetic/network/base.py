@@ -18,10 +18,8 @@ __all__ = [
     "never_opened", "over_limit", "resolve", "written",
 ]  # fmt: skip
 
-# A control packet (they begin with 0xC1) may go so far over the unsent limit: the longest BYE has 1030 bytes, and with
-# a queue that is full to the brim it still tells why.
-_CONTROL = b"\xc1"
-_SPARE = 2048
+# Bytes that an urgent packet may go over the unsent limit: the longest goodbye has 1030.
+_URGENT = 2048
 _MOST_COST = 1024
 
 K = TypeVar("K")
@@ -44,8 +42,13 @@ class Peer(Protocol):
     #: not before. It tells what became of a ``send`` that Ctrl-C has interrupted.
     taking: Iterator[Any]
 
-    def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
-        """Queue a packet; False before OPENED, after close and over the unsent limit (see :func:`over_limit`)."""
+    def send(
+        self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True, urgent: bool = False
+    ) -> bool:
+        """Queue a packet; False before OPENED, after close and over the unsent limit (see :func:`over_limit`).
+
+        :param urgent: it may go a little over the limit: why somebody leaves is said even when the queue is full.
+        """
 
     def disconnect(self) -> None:
         """Close; what was sent before still arrives. Harmless when repeated."""
@@ -107,13 +110,14 @@ def never_opened(opened: bool) -> DisconnectReason:
     return DisconnectReason.LOST if opened else DisconnectReason.UNREACHABLE
 
 
-def over_limit(packet: bytes, unsent: int, limit: int) -> bool:
-    """Return whether a packet is one too many; those that tell why somebody leaves have some room of their own.
+def over_limit(unsent: int, limit: int, urgent: bool = False) -> bool:
+    """Return whether a packet is over the limit; urgent ones have 2048 bytes of their own.
 
     :param unsent: bytes that would be unsent with it.
     :param limit: ``Limits.unsent``.
+    :param urgent: as for :meth:`Peer.send`.
     """
-    return unsent > limit + (_SPARE if packet[:1] == _CONTROL else 0)
+    return unsent > limit + (_URGENT if urgent else 0)
 
 
 def most_cost(limit: int) -> int:

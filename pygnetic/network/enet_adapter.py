@@ -117,7 +117,9 @@ class Peer:
         self._held = max(self._held - sum(freed[:count]), 0)
         del freed[:count]
 
-    def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
+    def send(
+        self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True, urgent: bool = False
+    ) -> bool:
         """Queue a packet; False before OPENED, after close and over the unsent limit."""
         if not self._sending:
             return False
@@ -125,7 +127,7 @@ class Peer:
             size = len(packet) + self._cost
             if self._held + size > self._limit or len(self._freed) > _MANY_FREED:
                 self._settle()
-                if base.over_limit(packet, self._held + size, self._limit):
+                if base.over_limit(self._held + size, self._limit, urgent):
                     return False
             data = _Packet(packet, _RELIABLE)
             data.set_free_callback(partial(self._freed.append, size))
@@ -164,7 +166,7 @@ class Peer:
             for _ in range(_COPIES):
                 self.send(packet, reliable=False, ordered=False)
                 self._adapter.flush()  # a datagram for each
-            self.send(packet)
+            self.send(packet, urgent=True)
         self.disconnect()
 
     def abort(self) -> None:

@@ -40,14 +40,16 @@ class Peer:
         self._ended = False  # its CLOSED is on the way
         self._other: Peer | None = None
 
-    def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
+    def send(
+        self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True, urgent: bool = False
+    ) -> bool:
         """Queue a packet; False before OPENED, after close and over the unsent limit."""
         other = self._other
         # _ended: a packet would come after CLOSED
         if other is None or self._ended or not self._opened:
             return False
         unsent, limit = self.unsent + len(packet) + _QUEUED_COST, self._adapter.limits.unsent
-        if unsent > limit and base.over_limit(packet, unsent, limit):
+        if unsent > limit and base.over_limit(unsent, limit, urgent):
             return False
         self.unsent = unsent
         self.taking = iter(((PACKET, other, packet, _INFOS[channel]),))
@@ -69,7 +71,7 @@ class Peer:
 
     def break_off(self, packet: bytes) -> None:
         """Close, and tell why: what was sent has arrived already."""
-        self.send(packet)
+        self.send(packet, urgent=True)
         self.disconnect()
 
     def abort(self) -> None:

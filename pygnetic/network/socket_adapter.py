@@ -82,7 +82,9 @@ class Peer:
         self._out: list[Any] = []
         self.taking: Iterator[bytes] = iter(())
 
-    def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
+    def send(
+        self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True, urgent: bool = False
+    ) -> bool:
         """Queue a packet; False before OPENED, after close and over the unsent limit."""
         adapter = self._adapter
         framed = adapter.framed
@@ -92,7 +94,7 @@ class Peer:
         unsent = self.unsent + len(frame) + _QUEUED_COST
         if self._state != _OPEN:
             return False
-        if unsent > adapter.limits.unsent and base.over_limit(packet, unsent, adapter.limits.unsent):
+        if unsent > adapter.limits.unsent and base.over_limit(unsent, adapter.limits.unsent, urgent):
             return False
         out = self._out
         if not out:
@@ -117,7 +119,7 @@ class Peer:
                 _settle(self._out)
             del self._out[1:]  # the first may be the rest of a packet
             self.unsent = sum(len(frame) + _QUEUED_COST for frame in self._out)
-            self.send(packet)
+            self.send(packet, urgent=True)
         self.disconnect()
 
     def abort(self) -> None:
