@@ -45,10 +45,10 @@ HOUSE: list[tuple[str, list[str]]] = [
             "netgraph",
         ],
     ),
-    ("what reads each datagram before ENet does", ["network.enet_filter"]),
+    ("what reads each datagram before ENet does; connecting over TCP", ["network.enet_filter", "network._dialling"]),
     (
-        "its two halves; what the two MessagePack adapters share",
-        ["network._enet_walk", "network._enet_cookie", "serialization._messagepack"],
+        "its two halves; how a TCP stream is cut into packets; what the two MessagePack adapters share",
+        ["network._enet_walk", "network._enet_cookie", "network._framing", "serialization._messagepack"],
     ),
     (
         "contracts, and functions from bytes to bytes",
