@@ -45,10 +45,20 @@ HOUSE: list[tuple[str, list[str]]] = [
             "netgraph",
         ],
     ),
-    ("what reads each datagram before ENet does; connecting over TCP", ["network.enet_filter", "network._dialling"]),
     (
-        "its two halves; how a TCP stream is cut into packets; what the two MessagePack adapters share",
-        ["network._enet_walk", "network._enet_cookie", "network._framing", "serialization._messagepack"],
+        "what the network adapters consist of: the filter of datagrams, slots; connecting over TCP",
+        ["network.enet_filter", "network._enet_slots", "network._dialling"],
+    ),
+    (
+        "hosts, peers, streams and datagrams; what the two MessagePack adapters share",
+        [
+            "network._enet_host",
+            "network._enet_peer",
+            "network._enet_walk",
+            "network._enet_cookie",
+            "network._framing",
+            "serialization._messagepack",
+        ],
     ),
     (
         "contracts, and functions from bytes to bytes",
@@ -64,7 +74,18 @@ HOUSE: list[tuple[str, list[str]]] = [
     ),
     (
         "what can go wrong, and how much is allowed; timers and threads; hints at the right name",
-        ["errors", "limits", "stats", "_core.timers", "_core.guard", "_help.hints", "_cli", "_core", "_help"],
+        [
+            "errors",
+            "limits",
+            "stats",
+            "_core.timers",
+            "_core.guard",
+            "_help.hints",
+            "network._enet_binding",
+            "_cli",
+            "_core",
+            "_help",
+        ],
     ),
 ]
 FLOORS = {
@@ -75,6 +96,9 @@ FLOORS = {
 # The one library that each of these is about. Everything else needs the standard library only.
 LIBRARIES = {
     "pygnetic.network.enet_adapter": {"enet"},
+    "pygnetic.network._enet_host": {"enet"},
+    "pygnetic.network._enet_peer": {"enet"},
+    "pygnetic.network._enet_slots": {"enet"},
     "pygnetic.serialization.msgpack_adapter": {"msgpack"},
     "pygnetic.serialization.msgspec_adapter": {"msgspec"},
     "pygnetic.event": {"pygame"},

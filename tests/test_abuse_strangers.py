@@ -136,7 +136,7 @@ def test_fragment_bombs(enet_world: World, figure: Note) -> None:
     peer = adapter._host.peers[0]  # the first to come is in the first slot
     assert bad.there._peer._slot == 0
     header = struct.pack(">HH", 0x8000 | peer.incomingSessionID << 12, 1)
-    target = bad._peer._enet.address
+    target = bad._peer.remote.address
     sock = bad.client._adapter._host.socket
     dropped = adapter._filter.dropped
     with Growth() as growth:
@@ -167,7 +167,7 @@ def test_early_packets(enet_world: World, figure: Note) -> None:
     commands += [fragment(start, number, channel=4) for start in range(1000, 10_600, 48) for number in range(48)]
     with Growth() as growth:
         for number, command in enumerate(commands):
-            sock.send(bad._peer._enet.address, header + command)
+            sock.send(bad._peer.remote.address, header + command)
             if number % 16 == 0:
                 enet_world.pump()
         enet_world.settle()

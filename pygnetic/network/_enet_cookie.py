@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 from hashlib import blake2s
 
-from pygnetic.network._enet_window import Address, Remote, Terms, Window
+from pygnetic.network._enet_binding import Address, Remote
+from pygnetic.network._enet_window import Terms, Window
 
 __all__: list[str] = []
 

@@ -6,17 +6,8 @@ Facts about ENet are from its sources, version 1.3.17 (``protocol.h``, ``protoco
 import struct
 from collections.abc import Callable
 
-from pygnetic.network._enet_window import (
-    FRAGMENT_FIELDS,
-    FRAGMENT_SIZE,
-    OVERHEAD,
-    SMALL,
-    Address,
-    Period,
-    Remote,
-    Terms,
-    Window,
-)
+from pygnetic.network._enet_binding import Address, Remote
+from pygnetic.network._enet_window import FRAGMENT_FIELDS, FRAGMENT_SIZE, OVERHEAD, SMALL, Period, Terms, Window
 
 __all__: list[str] = []
 

@@ -7,7 +7,8 @@ Facts about ENet are from its sources, version 1.3.17 (``protocol.h``, ``protoco
 
 import struct
 from collections.abc import Callable
-from typing import Protocol
+
+from pygnetic.network._enet_binding import Address, Remote
 
 __all__: list[str] = []
 
@@ -51,44 +52,6 @@ _FAIR_STEPS = 8_000
 # when an honest peer sends it. Nothing is counted while few packets are in flight: 8192 acknowledgements of nothing
 # then take ENet 3 ms.
 _FEW_IN_FLIGHT = 64
-
-
-class Address(Protocol):
-    """What is used of an ``enet.Address``."""
-
-    @property
-    def host(self) -> str: ...
-
-    @property
-    def port(self) -> int: ...
-
-
-class Remote(Protocol):
-    """What is used of an ``enet.Peer`` that has connected."""
-
-    @property
-    def address(self) -> Address: ...
-
-    @property
-    def incomingPeerID(self) -> int: ...  # noqa: N802
-
-    @property
-    def incomingSessionID(self) -> int: ...  # noqa: N802
-
-    @property
-    def outgoingPeerID(self) -> int: ...  # noqa: N802
-
-    @property
-    def outgoingSessionID(self) -> int: ...  # noqa: N802
-
-    @property
-    def mtu(self) -> int: ...
-
-    @property
-    def channelCount(self) -> int: ...  # noqa: N802
-
-    @property
-    def lastReceiveTime(self) -> int: ...  # noqa: N802
 
 
 class Terms:

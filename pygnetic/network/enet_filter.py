@@ -16,9 +16,10 @@ packets go over the even ones, unreliable ones over the odd ones.
 import time
 from collections.abc import Callable
 
+from pygnetic.network._enet_binding import Address, Remote
 from pygnetic.network._enet_cookie import Door
 from pygnetic.network._enet_walk import Walk
-from pygnetic.network._enet_window import Address, Remote, Terms, Window
+from pygnetic.network._enet_window import Terms, Window
 
 __all__ = ["DatagramFilter"]
 
