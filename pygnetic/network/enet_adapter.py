@@ -26,7 +26,7 @@ __all__ = ["Adapter", "Peer"]
 
 # ENET_PROTOCOL_MAXIMUM_PEER_ID: ENet refuses to make a host with more.
 _MOST_PEERS = 4095
-# More slots than connections: on a server for pending connections (Limits.strangers), so that a surplus client can be told
+# More slots than connections: on a server for pending ones (Limits.strangers), so that a surplus client can be told
 # "full", and for those that are leaving; on a client so that one that is closing does not block the next. ENet looks at
 # each slot three times an update.
 _SPARE_PEERS = 32
