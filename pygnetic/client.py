@@ -4,8 +4,8 @@ from typing import Any
 
 from pygnetic import message
 from pygnetic._core.dialling import Dialling
+from pygnetic._core.dispatch import Report
 from pygnetic._core.endpoint import Endpoint
-from pygnetic._core.loop import Report
 from pygnetic._help.checks import check_options, check_places, check_width, factory_of
 from pygnetic.connection import Connection
 from pygnetic.limits import Limits

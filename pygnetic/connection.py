@@ -7,9 +7,10 @@ from typing import Any, Protocol
 from pygnetic._core.compiled import sender
 from pygnetic._core.inbox import Inbox
 from pygnetic._core.outbox import Courier, Outbox
+from pygnetic._core.resolve import resolve
 from pygnetic._core.session import CLOSED, CLOSING, CONNECTING, OPEN, Ending, Session
 from pygnetic._help.checks import parent_has
-from pygnetic._help.hints import advice, no_message, suggestion, unregistered
+from pygnetic._help.hints import advice, suggestion
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.handler import Handler, Receivers
 from pygnetic.limits import Limits
@@ -234,25 +235,8 @@ class Connection:
         :raises RuntimeError: from another thread while one is in ``update()``, and the message does not just wait for
             the next flush.
         """
-        if isinstance(message, tuple):
-            if args or kwargs:
-                raise TypeError(f"send() got {type(message).__name__} complete, and fields besides")
-            args, message = message, type(message)
-        try:
-            send = self._senders[message]
-        except (KeyError, TypeError):
-            send = None
-        if send is None:
-            raise self._unknown(message)
+        send, args = resolve("send", self._senders, self._factory.classes, message, args, kwargs)
         return send(self, *args, **kwargs)
-
-    def _unknown(self, message: Any) -> ValueError:
-        text = "no message {!r} is registered for this connection"
-        if isinstance(message, str):
-            return ValueError(text.format(message) + advice(message, self._names()))
-        if message is tuple or not isinstance(message, type):
-            return ValueError(no_message("send", message))
-        return ValueError(unregistered(message, self._factory.classes, text))
 
     def _names(self) -> list[str]:
         return [message_class.__name__ for message_class in self._factory.classes]

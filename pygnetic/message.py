@@ -9,31 +9,13 @@ from typing import Any, NamedTuple
 
 from pygnetic import serialization
 from pygnetic._core.compiled import check_fields, explain, maker, signature
-from pygnetic._help.hints import advice, suggestion, unregistered
+from pygnetic._core.delivery import Delivery, delivery_of
+from pygnetic._help.hints import advice, unregistered
 from pygnetic.errors import DecodeError
 from pygnetic.limits import DEFAULT, Limits
 from pygnetic.serialization.base import Packet
 
 __all__ = ["MessageFactory", "message_factory"]
-
-# ENet has a channel for reliable and one for unreliable packets for each of ours, and keeps 80 bytes for each of its.
-_MOST_CHANNELS = 32
-# The 2012 spelling of delivery: ENet's packet flags.
-_FLAGS = {0: (False, True), 1: (True, True), 2: (False, False)}
-
-
-class Delivery(NamedTuple):
-    """How the packets of a message travel."""
-
-    channel: int = 0
-    reliable: bool = True
-    ordered: bool = True
-
-    def __str__(self) -> str:
-        words = ["reliable" if self.reliable else "unreliable"]
-        words += ["unordered"] * (not self.ordered)
-        words += [f"channel {self.channel}"] * (self.channel != 0)
-        return ", ".join(words)
 
 
 class _Entry(NamedTuple):
@@ -126,7 +108,7 @@ class MessageFactory:
             names = tuple(sorted(map(str, field_names)))
             text = f"a set has another order in each program; give the fields as a tuple: {names!r}"
             raise ValueError(f"register({name!r}, ...): {text}")
-        delivery = _delivery(name, kwargs)
+        delivery = delivery_of(name, kwargs)
         try:
             message_class: Any = namedtuple(name, field_names, module=_caller())  # type: ignore[misc]
         except (ValueError, TypeError) as error:
@@ -319,32 +301,6 @@ def _caller() -> str | None:
         return None
     module: str = frame.f_globals.get("__name__", "__main__")
     return module
-
-
-def _delivery(name: str, kwargs: dict[str, Any]) -> Delivery:
-    unknown = set(kwargs) - {"reliable", "ordered", "channel", "flags"}
-    if unknown:
-        wrong = sorted(unknown)[0]
-        raise ValueError(
-            f"register({name!r}) does not know {wrong!r}; it knows reliable, ordered, channel and flags"
-            + suggestion(wrong, ("reliable", "ordered", "channel", "flags"))
-        )
-    channel = kwargs.get("channel", 0)
-    if type(channel) is not int or not 0 <= channel < _MOST_CHANNELS:
-        raise ValueError(f"register({name!r}): channel is {channel!r}; it must be 0 to {_MOST_CHANNELS - 1}")
-    if "flags" not in kwargs:
-        reliable, ordered = kwargs.get("reliable", True), kwargs.get("ordered", True)
-        for keyword, value in (("reliable", reliable), ("ordered", ordered)):
-            if not isinstance(value, bool):  # "no" would mean yes
-                raise ValueError(f"register({name!r}): {keyword} is {value!r}; it is True or False")
-        return Delivery(channel, reliable, reliable or ordered)
-    flags = kwargs["flags"]
-    if type(flags) is not int or flags not in _FLAGS or "reliable" in kwargs or "ordered" in kwargs:
-        raise ValueError(
-            f"register({name!r}): flags is {flags!r}; it can be 1 (reliable), 0 (unreliable, in order) or "
-            "2 (unsequenced), and then there is no reliable= or ordered="
-        )
-    return Delivery(channel, *_FLAGS[flags])
 
 
 #: The factory that is used where none is given.

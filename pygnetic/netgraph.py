@@ -2,21 +2,18 @@
 
 from collections import deque
 from collections.abc import Iterator
-from operator import itemgetter
 from typing import Any, NamedTuple
 
-from pygnetic.network.base import written
+from pygnetic._core.samples import SECOND, ConnectionSource, Sample, ServerSource, Source
 
 __all__ = ["NetGraph"]
 
 # Seconds between two samples. Round trips are measured once a second, traffic changes faster.
 _INTERVAL = 0.25
-# So many samples are kept: four minutes, and more than any graph shows.
+# Samples that are kept: four minutes, and more than any graph shows.
 _SAMPLES = 1000
-# When nobody looked for more than so many samples, they are left out of the graph, and not made up.
+# After a pause of more samples than this, the graph has a gap; after a shorter one it repeats the last sample.
 _BRIDGED = 8
-# Rates are written as means over so many samples; what changes four times a second cannot be read.
-_SECOND = 4
 # Readable without covering the game.
 _SIZE = 320, 120
 
@@ -41,14 +38,6 @@ _ROWS = (
     _Row("in", "B/s", _IN, "#2b4633", 1000),
     _Row("out", "B/s", _OUT, "#2a3d4f", 1000),
 )
-
-
-class _Sample(NamedTuple):
-    """What is known at one moment: a number for each row, and the lines of the table beside them."""
-
-    values: tuple[float, ...]
-    table: list[tuple[str, ...]]  # cells of a line; the first begins with "<" (in) or ">" (out), or is plain
-    title: str
 
 
 class NetGraph:
@@ -79,17 +68,17 @@ class NetGraph:
                 raise
             raise ImportError("the net graph needs pygame: pip install pygame-ce (or pygame)") from error
         self._pygame: Any = pygame
-        self._source: Any
+        self._source: Source
         if hasattr(connection_or_server, "connections"):
-            self._source = _ServerSource(connection_or_server)
+            self._source = ServerSource(connection_or_server)
         elif hasattr(connection_or_server, "stats"):
-            self._source = _ConnectionSource(connection_or_server)
+            self._source = ConnectionSource(connection_or_server)
         else:
             raise TypeError(f"NetGraph() takes a Connection or a Server, not {connection_or_server!r}")
         self._clock = self._source.clock
         self._due = self._read_at = self._clock()
         self._history: deque[tuple[float, ...] | None] = deque(maxlen=_SAMPLES)
-        self._sample: _Sample = self._source.read(_INTERVAL)
+        self._sample: Sample = self._source.read(_INTERVAL)
         self._panel: Any = None
         self._background: Any = None
         self._font: Any = None
@@ -180,7 +169,7 @@ class NetGraph:
         shown = self._graphs[0].width // self._step
         history = list(self._history)[-shown:] if shown else []
         for number, (row, graph) in enumerate(zip(_ROWS, self._graphs, strict=True)):
-            latest = [sample[number] for sample in list(self._history)[-_SECOND:] if sample]
+            latest = [sample[number] for sample in list(self._history)[-SECOND:] if sample]
             value = sum(latest) / len(latest) if latest and row.unit == "B/s" else self._sample.values[number]
             text = _with_unit(value, row.unit)
             self._write(self._panel, text, self._values_right, graph.centery, row.colour, "midright")
@@ -252,92 +241,12 @@ class NetGraph:
         surface.blit(image, image.get_rect(**{corner: (x, y)}))
 
 
-class _ConnectionSource:
-    """Reads one connection."""
-
-    headings = ("messages", "kB/s")
-    width = 112  # of the table, in pixels
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection._itself()  # a handler has a proxy
-        self.clock = connection.parent._loop.clock
-        self._before = connection.data_received, connection.data_sent
-        self._bytes: deque[tuple[float, dict[str, int]]] = deque(maxlen=_SECOND + 1)
-
-    def read(self, seconds: float) -> _Sample:
-        """:param seconds: since the last time."""
-        connection = self._connection
-        stats = connection.stats
-        now = stats.bytes_received, stats.bytes_sent
-        rates = [(total - before) / seconds for total, before in zip(now, self._before, strict=True)]
-        self._before = now
-        title = written(connection.address)
-        if not connection.connected:
-            title += " (closed)" if connection.reason else " ..."
-        values = (stats.rtt, stats.jitter, stats.loss * 100, *rates)
-        return _Sample(values, self._table(seconds, stats), title)
-
-    def _table(self, seconds: float, stats: Any) -> list[tuple[str, ...]]:
-        """Who made the traffic of the last second."""
-        totals = {"<" + name: traffic.bytes for name, traffic in stats.received.items()}
-        totals.update((">" + name, traffic.bytes) for name, traffic in stats.sent.items())
-        self._bytes.append((seconds, totals))
-        before = self._bytes[0][1]
-        spent = sum(since for since, _ in list(self._bytes)[1:]) or seconds
-        rates = {name: (total - before.get(name, 0)) / spent for name, total in totals.items()}
-        top = sorted(totals, key=lambda name: (-rates[name], -totals[name]))
-        return [(name, _short(rates[name] / 1000)) for name in top[: len(_ROWS)]]
-
-
-class _ServerSource:
-    """Reads all connections of a server; little of each, since there can be hundreds."""
-
-    headings = ("worst peers", "ms", "lost")
-    width = 136
-
-    def __init__(self, server: Any) -> None:
-        self._connections = server.connections  # a bound method, even of a handler's proxy
-        self._port = server.address[1]
-        self.clock = server._loop.clock
-        self._before: dict[int, tuple[int, int]] = {c.id: (c.data_received, c.data_sent) for c in self._connections()}
-
-    def read(self, seconds: float) -> _Sample:
-        """:param seconds: since the last time."""
-        peers = []
-        totals = {}
-        received = sent = 0
-        for connection in self._connections():
-            meter, now = connection._session.meter, (connection._inbox.data_received, connection._outbox.data_sent)
-            before = self._before.get(connection.id, (0, 0))
-            totals[connection.id] = now
-            received += now[0] - before[0]
-            sent += now[1] - before[1]
-            loss = meter.loss
-            # 1 % lost is as bad as 10 ms
-            badness = meter.rtt + meter.jitter + 1000 * loss
-            peers.append((badness, connection.id, meter.rtt, meter.jitter, loss * 100, connection))
-        self._before = totals
-        worst = [max(map(itemgetter(column), peers), default=0.0) for column in (2, 3, 4)]
-        peers.sort(key=itemgetter(0, 1), reverse=True)
-        table: list[tuple[str, ...]] = [
-            (f"#{number} {connection.address[0]}", _short(rtt), f"{loss:.0f}%")
-            for _, number, rtt, _, loss, connection in peers[: len(_ROWS)]
-        ]
-        title = f":{self._port}  {len(peers)} client" + "s" * (len(peers) != 1)
-        return _Sample((*worst, received / seconds, sent / seconds), table, title)
-
-
 def _round_up(value: float) -> float:
     """Return the next of 1, 2, 5, 10, 20, 50, ..."""
     power = 1.0
     while value > power * 10:
         power *= 10
     return next(power * digit for digit in (1, 2, 5, 10) if value <= power * digit)
-
-
-def _short(value: float) -> str:
-    """Return a number in at most five letters."""
-    return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
 
 
 def _with_unit(value: float, unit: str) -> str:

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pygnetic import message
-from pygnetic._core.compiled import encoder
+from pygnetic._core.dispatch import Report
 from pygnetic._core.endpoint import Endpoint
 from pygnetic._core.hosting import Hosting
-from pygnetic._core.loop import Report
+from pygnetic._core.resolve import Encoders, resolve
 from pygnetic._help.checks import check_places, check_width, factory_of, limits_of, listing
 from pygnetic._help.handlers import check_handler
-from pygnetic._help.hints import no_message
 from pygnetic.connection import Connection
 from pygnetic.handler import Handler
 from pygnetic.limits import Limits
@@ -72,7 +71,7 @@ class Server(Endpoint):
         _ = factory.s_adapter  # ImportError without a serialization adapter, so before a port is bound
         super().__init__((host, port), conn_limit, n_adapter, limits, adapter_options)
         factory.set_frozen()
-        self._encoders: dict[Any, Callable[..., bytes]] = {}
+        self._encoders = Encoders(factory)
 
     def _make_loop(self, owner: Any, name: str, report: Report) -> Hosting:
         return Hosting(owner, name, self._adapter, self.limits, report, self._factory)
@@ -111,26 +110,14 @@ class Server(Endpoint):
         :return: how many connections accepted it.
         :raises ValueError, TypeError, MessageTooLarge: as for ``Connection.send()``.
         """
-        if isinstance(message, tuple):
-            if args or kwargs:
-                raise TypeError(f"broadcast() got {type(message).__name__} complete, and fields besides")
-            args, message = message, type(message)
-        factory = self._factory
-        if isinstance(message, str):
-            message = factory.get_by_name(message)
-        encode = self._encoders.get(message) if isinstance(message, type) else None
-        if encode is None:
-            if message is tuple or not isinstance(message, type):
-                raise ValueError(no_message("broadcast", message))
-            encode = encoder(message, factory.get_type_id(message), factory.s_adapter.pack)
-            self._encoders[message] = encode
+        found, args = resolve("broadcast", self._encoders, self._factory.classes, message, args, kwargs)
+        message_class, queue, encode = found
         data = encode(self.limits, *args, **kwargs)
-        index = factory.deliveries.index(factory.get_delivery(message))
         left_out = _identities(exclude)
         accepted = 0
         for link in self._loop.links.values():  # an outbox takes nothing unless its connection is open
             if not (left_out and id(link.connection) in left_out):
-                accepted += link.outbox.enqueue(index, message, data)
+                accepted += link.outbox.enqueue(queue, message_class, data)
         return accepted
 
 

@@ -19,7 +19,7 @@ from programs import free_port
 import pygnetic as net
 from pygnetic import __main__, network
 from pygnetic.__main__ import main
-from pygnetic._cli import demo, doctor, ping
+from pygnetic._cli import demo, doctor, line, ping
 from pygnetic.message import MessageFactory
 
 LOCAL = "127.0.0.1"
@@ -129,8 +129,8 @@ def test_ping_when_the_port_is_closed(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_ping_when_nothing_comes_back(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     # what a firewall that drops looks like: no answer, and the system knows nothing either
-    monkeypatch.setattr(ping._Knock, "udp_refused", lambda self: False)
-    monkeypatch.setattr(ping._Knock, "tcp_refused", lambda self: False)
+    monkeypatch.setattr(ping.Knock, "udp_refused", lambda self: False)
+    monkeypatch.setattr(ping.Knock, "tcp_refused", lambda self: False)
     code, text = run(capsys, "ping", LOCAL, free_port(), "--timeout", 0.05)
     assert code == ping.SILENT
     assert "Nothing came back from 127.0.0.1. One of these:" in text
@@ -140,7 +140,7 @@ def test_ping_when_nothing_comes_back(capsys: pytest.CaptureFixture[str], monkey
 def test_ping_when_only_udp_is_silent(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A firewall that drops what it does not know, behind which the computer itself says no to TCP."""
     pytest.importorskip("enet")
-    monkeypatch.setattr(ping._Knock, "udp_refused", lambda self: False)
+    monkeypatch.setattr(ping.Knock, "udp_refused", lambda self: False)
     port = free_port()
     code, text = run(capsys, "ping", LOCAL, port, "--timeout", 0.05)
     assert code == ping.SILENT
@@ -208,7 +208,7 @@ def test_ping_tells_what_the_last_adapter_found(capsys: pytest.CaptureFixture[st
 def test_ping_goes_on_when_the_server_drops_who_says_no_hello(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wire_name: str
 ) -> None:
-    monkeypatch.setattr(ping, "_AGE", 0.0)  # connects anew for each PING
+    monkeypatch.setattr(line, "_AGE", 0.0)  # connects anew for each PING
     with Serving(wire_name) as there:
         code, text = run(capsys, "ping", LOCAL, there.port, "--adapter", wire_name, "--count", 4, *QUICK)
     assert code == ping.ANSWERED

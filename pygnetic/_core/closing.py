@@ -5,7 +5,8 @@ from itertools import starmap
 from threading import get_ident
 
 from pygnetic._core import goodbye
-from pygnetic._core.loop import Loop, Owner, Report, log_unraised
+from pygnetic._core.dispatch import Report, log_unraised
+from pygnetic._core.loop import Loop, Owner
 from pygnetic._core.session import CLOSED, CLOSING, OPEN
 from pygnetic._help import checks
 from pygnetic.errors import DisconnectReason, Reason

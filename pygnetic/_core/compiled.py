@@ -144,18 +144,18 @@ def sender(
 ) -> Callable[..., bool]:
     """Return the method of a Connection that sends a message: puts it into the queue with that index."""
     lines, names = _packing(message_class, type_id, pack, "_self._limits")
-    too_large = "" if reliable else f" or _len(_data) > _outbox.most[{index}]"
+    too_large = "" if reliable else f" or _len(_data) > _outbox.max_sizes[{index}]"
     lines += [
         "_outbox = _self._outbox",
-        "_room = _outbox.room - _len(_data)",
-        f"if _room < 0{too_large}:",
+        "_budget = _outbox.budget - _len(_data)",
+        f"if _budget < 0{too_large}:",
         f"    return _outbox.enqueue_slow({index}, _message, _data)",
-        "_outbox.room = _room",
-        f"_box = _outbox.boxes[{index}]",
+        "_outbox.budget = _budget",
+        f"_queue = _outbox.queues[{index}]",
         "try:",
-        f"    _outbox.kinds[{index}].append(_message)",
-        "    _box.append(_data)",
-        "    if _box[0] is _data:",
+        f"    _outbox.message_classes[{index}].append(_message)",
+        "    _queue.append(_data)",
+        "    if _queue[0] is _data:",
         "        _outbox.wake(_outbox)",
         "except _IndexError:",  # another thread has flushed it
         "    pass",

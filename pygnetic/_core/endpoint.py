@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pygnetic import network
 from pygnetic._core import goodbye
 from pygnetic._core.closing import ClosingLoop
-from pygnetic._core.loop import Report
+from pygnetic._core.dispatch import Report
 from pygnetic._help import checks
 from pygnetic.connection import Connection
 from pygnetic.handler import Handler

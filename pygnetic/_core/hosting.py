@@ -8,8 +8,9 @@ from typing import Protocol
 
 from pygnetic import event
 from pygnetic._core.closing import ClosingLoop
+from pygnetic._core.dispatch import Call, Report
 from pygnetic._core.link import Link
-from pygnetic._core.loop import Call, Owner, Report
+from pygnetic._core.loop import Owner
 from pygnetic._core.pending import Pending
 from pygnetic._core.roles import ServerSession
 from pygnetic._core.session import CONNECTING, LEAVING, OPEN, Asked, Ended

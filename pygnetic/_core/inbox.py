@@ -98,7 +98,7 @@ class Inbox:
         """Return calls of a method of each handler, for the agenda."""
         return [partial(getattr(handler, name)) for handler, _ in self.handlers]
 
-    def put(self, event: Event) -> bool:
+    def enqueue(self, event: Event) -> bool:
         """Add the event of a packet; False if that is more than the limit allows."""
         self._backlog += len(event[2]) + _PACKET_COST
         self._packets.append(event)

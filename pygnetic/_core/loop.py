@@ -2,28 +2,22 @@
 
 import logging
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import count
-from math import inf
 from operator import length_hint
 from threading import get_ident
 from typing import Protocol, cast
 
-from pygnetic import event
 from pygnetic._core import packets
-from pygnetic._core.guard import OneThread
+from pygnetic._core.dispatch import Dispatcher, Report
 from pygnetic._core.link import Link
 from pygnetic._core.outbox import Outbox
 from pygnetic._core.session import CLOSED, CLOSING, CONNECTING, LEAVING, OPEN, Ending
-from pygnetic._core.timers import TimerQueue
 from pygnetic._help import checks
 from pygnetic.connection import Connection
 from pygnetic.errors import DisconnectReason, Reason
-from pygnetic.handler import Handler, Receivers
 from pygnetic.limits import Limits
-from pygnetic.message import MessageFactory
 from pygnetic.network import base
 from pygnetic.network.base import PACKET, Adapter, Peer
 
@@ -41,8 +35,6 @@ _LONGEST = 3600_000
 # BYE travels on it, so what comes there behind BYE was sent after it.
 _BYE_CHANNEL = 0
 
-Call = Callable[[], object]
-Report = Callable[[Connection, Exception], None]
 _SORTED: tuple[list[base.Event], Iterator[base.Event]] = ([], iter(()))
 
 
@@ -55,7 +47,7 @@ class Owner(Protocol):
         """Take what a handler raised."""
 
 
-class Loop(OneThread):
+class Loop(Dispatcher):
     """What Client and Server do in ``update()``.
 
     :param owner: a weak proxy to the Client or Server.
@@ -64,26 +56,19 @@ class Loop(OneThread):
     """
 
     def __init__(self, owner: Owner, name: str, adapter: Adapter, limits: Limits, report: Report) -> None:
-        super().__init__(name)
+        super().__init__(name, report)
         self.owner = owner
         self.proxy = weakref.proxy(self)
         self.adapter = adapter
         self.clock = adapter.clock
         self.limits = limits
         self.updated = False  # update() was ever called
-        self.closed = False
-        self.why_closed = "is closed"
-        self.links: dict[Peer, Link] = {}  # until CLOSED was dispatched
-        self.timers: TimerQueue[Link] = TimerQueue()
-        self.ready: deque[Link] = deque()  # have something to dispatch
-        self._report = report
         self._unflushed: dict[Outbox, None] = {}
         self.mark_unflushed = self._unflushed.setdefault
         self._arrived: list[list[base.Event]] = []  # what each poll brought and is not sorted yet
         self._sorting = _SORTED  # and how far it is
         self._ids = count(1)
         self._phases = count(1)
-        self._receivers: dict[tuple[type, MessageFactory], Receivers] = {}
         self._last_awake = self.clock()  # in update() or connect()
         self._replied = False  # control packets wait for a flush
         self.now = self._last_awake  # when the last poll returned
@@ -97,21 +82,6 @@ class Loop(OneThread):
     def next_phase(self) -> float:
         """Return which part of a second a session waits with its first PING."""
         return next(self._phases) % _SPREAD / _SPREAD
-
-    def receivers(self, handler: Handler, factory: MessageFactory) -> Receivers:
-        """Return how messages reach a handler.
-
-        :raises TypeError: it has a method that cannot be called.
-        """
-        handler_class = type(handler)
-        known = handler_class, factory
-        table = self._receivers.get(known)
-        if table is None:
-            checks.check_class(handler_class, factory)
-            checks.warn_of_names(handler, factory)
-            table = self._receivers[known] = Receivers(handler_class)
-        checks.check_object(handler, factory)
-        return table
 
     def warn_of_waiting(self, messages: int) -> None:
         """Warn a beginner who sends, and never calls update()."""
@@ -165,21 +135,6 @@ class Loop(OneThread):
     def feed_pending(self, kind: int, peer: Peer, packet: bytes, info: object, now: float) -> None:
         """Process an event of a peer that has no connection; a client's is one that it has dropped."""
 
-    def announce(self, link: Link) -> None:
-        """Tell the user of a new connection; runs in the dispatch, and again if it was interrupted."""
-        posts: list[Call] = []
-        if event.post is not None:
-            posts.append(partial(event.post, event.NET_CONNECTED, link.connection))
-        link.inbox.agenda = iter(posts + link.inbox.each("on_connect")), None
-
-    def last_calls(self, link: Link) -> list[Call]:
-        """Return the calls that tell of the end of a connection."""
-        posts: list[Call] = []
-        if event.post is not None:
-            reason = link.session.reason
-            posts.append(partial(event.post, event.NET_DISCONNECTED, link.connection, reason=reason))
-        return posts + link.inbox.each("on_disconnect")
-
     # -- the update
 
     def update(self, timeout: float) -> None:
@@ -208,17 +163,13 @@ class Loop(OneThread):
             if self.timers.next <= now:
                 self._run_timers(now)
             if self.ready:
-                self._dispatch()
+                self.dispatch()
         finally:
             if (self._unflushed or self._replied) and not self.closed:
                 self._replied = False
                 self._flush_all()
                 self.adapter.flush()
             self._updating = 0
-
-    def closed_error(self) -> RuntimeError:
-        """Return the error of whoever goes on after the end."""
-        return RuntimeError(f"this {self.name} {self.why_closed}; make a new one")
 
     def account_stall(self, now: float, waited: float = 0.0) -> None:
         """Record that this process is awake; if it was stalled, its peers get that time on top.
@@ -248,7 +199,7 @@ class Loop(OneThread):
             if outbox.flush():
                 self.overload(outbox, outbox.refused)
             unflushed.pop(outbox, None)
-            if any(outbox.boxes) and outbox.flowing:  # another thread has just added something
+            if any(outbox.queues) and outbox.flowing:  # another thread has just added something
                 unflushed.setdefault(outbox)
 
     def take_arrived(self) -> None:
@@ -296,7 +247,7 @@ class Loop(OneThread):
                     if link.session.state < LEAVING:
                         link.session.receive(packet, now)
                         self.follow(link)
-                elif inbox.open and inbox.put(happened):
+                elif inbox.open and inbox.enqueue(happened):
                     if not inbox.queued:
                         ready.append(link)
                         inbox.queued = True
@@ -324,18 +275,12 @@ class Loop(OneThread):
         # to look into large ones, of which none is unreliable, would take up to 10 ms each
         if state == CONNECTING and len(packet) <= self.limits.unreliable_size and not link.is_reliable(packet):
             return  # it overtook WELCOME, and is old by the time WELCOME comes
-        if state == OPEN or not link.inbox.put(happened):  # OPEN: it was put, and is over the limit
+        if state == OPEN or not link.inbox.enqueue(happened):  # OPEN: it was put, and is over the limit
             text = "packets came faster than they could be handled (Limits.backlog)"
             # not at once: ENet's own goodbye would overtake ours, which tells the reason
             self.close_link(link, Reason(DisconnectReason.OVERLOADED, text))
         elif state == LEAVING:
             self.mark_ready(link)
-
-    def mark_ready(self, link: Link) -> None:
-        """Dispatch what a link has in this update."""
-        if not link.inbox.queued:
-            self.ready.append(link)
-            link.inbox.queued = True
 
     def follow(self, link: Link) -> None:
         """Do what the session of a link wants done; harmless when repeated."""
@@ -392,57 +337,3 @@ class Loop(OneThread):
                     session.meter.measure(now, (connection.data_sent, connection.data_received, sent, received))
             session.expire(now)
             self.follow(link)
-
-    def _dispatch(self) -> None:
-        """Call user code: each connection that has something gets a turn, and who raised goes last next time."""
-        post = event.post
-        ready, report = self.ready, self._report
-        for _ in range(len(ready)):
-            ready.rotate(-1)
-            link = ready[-1]  # and it stays there until all is done
-            inbox = link.inbox
-            try:
-                done = inbox.dispatch(link.connection, post, report)
-                if inbox.fault is not None:
-                    self.close_link(link, inbox.fault)
-                if done and link.gone:
-                    self.end_link(link)
-                    inbox.run(inbox.farewell, link.connection, report)
-            except BaseException:
-                if self.closed:  # there is no next update
-                    for error in self.call_all(link):
-                        log_unraised(error)
-                raise
-            if self.closed:
-                return
-            if done:
-                inbox.queued = False
-                ready.pop()
-
-    def call_all(self, link: Link) -> list[BaseException]:
-        """Tell each handler of the end, whatever others raise; return what they did."""
-        errors: list[BaseException] = []
-        while length_hint(link.inbox.farewell):
-            try:
-                link.inbox.run(link.inbox.farewell, link.connection, self._report)
-            except BaseException as error:  # sys.exit() and Ctrl-C included
-                if not (type(error) is RuntimeError and error.args == self.closed_error().args):
-                    errors.append(error)  # and not from a handler that always connects again
-        return errors
-
-    def end_link(self, link: Link) -> None:
-        """Close a connection, and have its handlers told; harmless when repeated."""
-        assert link.connection is not None
-        if link.session.state != CLOSED:
-            link.outbox.close()
-            link.inbox.end(iter(self.last_calls(link)))
-            link.gone = True
-            link.session.end()  # from here on they are called
-        self.timers.set(link, inf)
-        self.links.pop(link.peer, None)
-        link.inbox.release(link.connection)
-
-
-def log_unraised(error: BaseException) -> None:
-    """Log what a handler raised at the end, of which only one error can be raised."""
-    _logger.error("close(): another handler raised in on_disconnect()", exc_info=error)

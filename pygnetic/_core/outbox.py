@@ -6,20 +6,20 @@ from operator import length_hint
 from typing import Protocol
 
 from pygnetic._core.compiled import signature
+from pygnetic._core.delivery import Delivery
 from pygnetic.errors import MessageTooLarge
 from pygnetic.limits import Limits
-from pygnetic.message import Delivery
 from pygnetic.network.base import Peer, most_cost
 from pygnetic.stats import Tally
 
 __all__: list[str] = []
 
-# At most so many messages in one packet.
+# Messages that one packet can hold.
 BATCH = 256
 # An array's header, whatever the codec: MessagePack's longest here is 3 bytes, JSON's brackets are 2.
 _HEADER = 3
 # What a message that waits for WELCOME takes beside its bytes: the object, and its places in two lists.
-_HELD_COST = 64
+_BUFFERED_COST = 64
 
 
 class Courier(Protocol):
@@ -32,7 +32,7 @@ class Courier(Protocol):
         """Hand everything in it to the network, and close the connection if that is too much."""
 
     def overload(self, outbox: "Outbox", size: int) -> None:
-        """Close a connection: so many bytes more than the limit allows were accepted, and are dropped."""
+        """Close a connection that has more unsent than the limit allows; ``size`` bytes of it were dropped."""
 
     def warn_of_waiting(self, messages: int) -> None:
         """Warn a beginner who sends, and never calls update()."""
@@ -60,19 +60,19 @@ class Outbox:
         "_buffered",
         "_courier",
         "_deliveries",
-        "_doubt",
+        "_in_doubt",
         "_join",
         "_limits",
-        "boxes",
+        "budget",
         "closed",
         "data_sent",
         "dropped",
         "flowing",
-        "kinds",
-        "most",
+        "max_sizes",
+        "message_classes",
         "peer",
+        "queues",
         "refused",
-        "room",
         "tally",
         "wake",
     )  # fmt: skip
@@ -96,14 +96,14 @@ class Outbox:
         self._buffered = 0  # bytes that wait for WELCOME, with what each message takes
         # What is being handed over: queue, first message, how many, and the peer's `taking` before. Each packed message
         # is an object of its own, so the first one tells whether they are in the queue.
-        self._doubt: tuple[list[bytes], bytes, int, Iterator[object]] | None = None
-        self.boxes: list[list[bytes]] = [[] for _ in deliveries]
-        self.kinds: list[list[type]] = [[] for _ in deliveries]  # the classes of the messages in the queues
+        self._in_doubt: tuple[list[bytes], bytes, int, Iterator[object]] | None = None
+        self.queues: list[list[bytes]] = [[] for _ in deliveries]
+        self.message_classes: list[list[type]] = [[] for _ in deliveries]  # the classes of the messages in the queues
         self.tally = Tally()
-        self.room = -1  # bytes that can be put in before a flush; negative while nothing can leave
+        self.budget = -1  # bytes that can be put in before a flush; negative while nothing can leave
         # how many bytes a message or packet of each queue can have
-        most = limits.packet_size
-        self.most = [most if delivery.reliable else min(limits.unreliable_size, most) for delivery in deliveries]
+        size = limits.packet_size
+        self.max_sizes = [size if delivery.reliable else min(limits.unreliable_size, size) for delivery in deliveries]
         self.flowing = False  # the other end may be sent to
         self.closed = False
         self.refused = 0  # bytes of reliable packets that the adapter did not take: nothing may be left out
@@ -113,12 +113,12 @@ class Outbox:
     @property
     def waiting(self) -> int:
         """Bytes in the boxes."""
-        return sum(sum(map(len, box)) for box in self.boxes)
+        return sum(sum(map(len, queue)) for queue in self.queues)
 
     @property
     def messages(self) -> int:
         """Messages in the boxes."""
-        return sum(map(len, self.boxes))
+        return sum(map(len, self.queues))
 
     @property
     def unsent(self) -> int:
@@ -130,15 +130,15 @@ class Outbox:
 
         :return: whether it was accepted.
         """
-        room = self.room - len(data)
-        if room < 0 or len(data) > self.most[index]:
+        budget = self.budget - len(data)
+        if budget < 0 or len(data) > self.max_sizes[index]:
             return self.enqueue_slow(index, message_class, data)
-        self.room = room
-        box = self.boxes[index]
+        self.budget = budget
+        queue = self.queues[index]
         try:
-            self.kinds[index].append(message_class)
-            box.append(data)
-            if box[0] is data:
+            self.message_classes[index].append(message_class)
+            queue.append(data)
+            if queue[0] is data:
                 self.wake(self)
         except IndexError:  # another thread has flushed it
             pass
@@ -154,8 +154,7 @@ class Outbox:
         """
         if self.closed:
             return False
-        most = self.most[index]
-        if len(data) > most:
+        if len(data) > self.max_sizes[index]:
             raise MessageTooLarge(f"{signature(message_class)} has {len(data)} bytes; {self._largest(index)}")
         if self.flowing:
             with self._courier.alone("send"):
@@ -172,94 +171,94 @@ class Outbox:
 
     def _largest(self, index: int) -> str:
         """Say how many bytes a message can have, and what to do with a larger one."""
-        most, reliable = self.most[index], self._deliveries[index].reliable
-        if reliable or most == self._limits.packet_size:
+        max_size, reliable = self.max_sizes[index], self._deliveries[index].reliable
+        if reliable or max_size == self._limits.packet_size:
             kind = "a message" if reliable else "an unreliable message"
             cure = "send it as several messages, or raise the limit on both sides"
-            return f"{kind} can have {most} (Limits.packet_size): {cure}"
+            return f"{kind} can have {max_size} (Limits.packet_size): {cure}"
         cure = "send it as several messages, register() it with reliable=True, or raise the limit if the adapter allows"
-        return f"an unreliable message can have {most} (Limits.unreliable_size): {cure}"
+        return f"an unreliable message can have {max_size} (Limits.unreliable_size): {cure}"
 
     def _buffer(self, index: int, message_class: type, data: bytes) -> bool:
         """Before WELCOME nothing can leave: keep a message till then; False if that is too much."""
-        buffered = self._buffered + len(data) + _HELD_COST
+        buffered = self._buffered + len(data) + _BUFFERED_COST
         if buffered > self._limits.unsent:
             return False
         self._buffered = buffered
-        self.kinds[index].append(message_class)
-        self.boxes[index].append(data)
+        self.message_classes[index].append(message_class)
+        self.queues[index].append(data)
         return True
 
     def open(self) -> None:
         """From now on messages can leave."""
         self.flowing = True
-        self.room = self._limits.packet_size
+        self.budget = self._limits.packet_size
 
     def close(self) -> None:
         """Take nothing more, and forget what is here."""
         self.closed = True
         self.flowing = False
-        self.room = -1
-        self._doubt = None
-        self.boxes = [[] for _ in self.boxes]
-        self.kinds = [[] for _ in self.boxes]
+        self.budget = -1
+        self._in_doubt = None
+        self.queues = [[] for _ in self.queues]
+        self.message_classes = [[] for _ in self.queues]
 
     def flush(self) -> int:
         """Hand everything to the adapter; return how many bytes of reliable packets it ever refused."""
         if not self.flowing:
             return 0
-        if self._doubt is not None:
-            self._settle()
-        self.room = self._limits.packet_size
+        if self._in_doubt is not None:
+            self._resolve_doubt()
+        self.budget = self._limits.packet_size
         peer = self.peer
         send = peer.send
-        for index, box in enumerate(self.boxes):
-            if not box:
+        for index, queue in enumerate(self.queues):
+            if not queue:
                 continue
             channel, reliable, ordered = self._deliveries[index]
-            kinds = self.kinds[index]
-            if len(box) == 1:  # so in most frames of most games: saves a fifth of the time
-                packet = box[0]
-                self._doubt = box, packet, 1, peer.taking
+            classes = self.message_classes[index]
+            if len(queue) == 1:  # so in most frames of most games: saves a fifth of the time
+                packet = queue[0]
+                self._in_doubt = queue, packet, 1, peer.taking
                 taken = send(packet, channel=channel, reliable=reliable, ordered=ordered)
                 if not taken:
                     self._refused(packet, reliable)
                 else:
                     self.data_sent += len(packet)
-                    if kinds:
-                        traffic = self.tally[kinds[0]]
+                    if classes:
+                        traffic = self.tally[classes[0]]
                         traffic[0] += 1
                         traffic[1] += len(packet)
-                if kinds:
-                    del kinds[0]
-                del box[0]
+                if classes:
+                    del classes[0]
+                del queue[0]
                 continue
-            for part in self._parts(box[:], self.most[index]):
+            for part in self._parts(queue[:], self.max_sizes[index]):
                 count = len(part)
                 packet = part[0] if self._join is None or count == 1 else self._join(part)
-                self._doubt = box, part[0], count, peer.taking
+                self._in_doubt = queue, part[0], count, peer.taking
                 if send(packet, channel=channel, reliable=reliable, ordered=ordered):
                     self.data_sent += len(packet)
-                    if len(kinds) >= count:
-                        self.tally.sent(kinds[:count], part)
+                    if len(classes) >= count:
+                        self.tally.sent(classes[:count], part)
                 else:
                     self._refused(packet, reliable)
-                del box[:count]
-                del kinds[:count]
-        self._doubt = None
+                del queue[:count]
+                del classes[:count]
+        self._in_doubt = None
         self._buffered = 0
         return self.refused
 
-    def _settle(self) -> None:
+    def _resolve_doubt(self) -> None:
         """After Ctrl-C in a flush: find out whether the packet that it was at had been taken."""
-        assert self._doubt is not None
-        box, first, count, before = self._doubt
+        assert self._in_doubt is not None
+        queue, first, count, before = self._in_doubt
         taking = self.peer.taking
-        if taking is not before and not length_hint(taking) and box and box[0] is first:
-            del box[:count]
-        for messages, kinds in zip(self.boxes, self.kinds, strict=True):
-            del kinds[: max(0, len(kinds) - len(messages))]
-        self._doubt = None
+        if taking is not before and not length_hint(taking) and queue and queue[0] is first:
+            del queue[:count]
+        for messages, classes in zip(self.queues, self.message_classes, strict=True):
+            del classes[: max(0, len(classes) - len(messages))]
+        self._in_doubt = None
 
     def _refused(self, packet: bytes, reliable: bool) -> None:
         """Find out why the adapter did not take a packet."""
@@ -271,23 +270,23 @@ class Outbox:
                 self.dropped += 1
         # else the peer is gone, and the adapter's next poll says so
 
-    def _parts(self, box: list[bytes], most: int) -> Iterable[list[bytes]]:
+    def _parts(self, queue: list[bytes], max_size: int) -> Iterable[list[bytes]]:
         """Split messages into those that travel in one packet."""
         if self._join is None:
-            return ([data] for data in box)
-        # `room` is not exact where other threads send
-        if len(box) <= self._batch and sum(map(len, box)) + len(box) + _HEADER <= most:
-            return (box,)
-        return _parts(box, most, self._batch)
+            return ([data] for data in queue)
+        # `budget` is not exact where other threads send
+        if len(queue) <= self._batch and sum(map(len, queue)) + len(queue) + _HEADER <= max_size:
+            return (queue,)
+        return _parts(queue, max_size, self._batch)
 
 
-def _parts(box: list[bytes], most: int, batch: int) -> Iterator[list[bytes]]:
-    """Split messages into packets: none over ``most`` bytes or ``batch`` messages, unless one alone is."""
+def _parts(queue: list[bytes], max_size: int, batch: int) -> Iterator[list[bytes]]:
+    """Split messages into packets: none over ``max_size`` bytes or ``batch`` messages, unless one alone is."""
     part: list[bytes] = []
     size = _HEADER
-    for data in box:
+    for data in queue:
         size += len(data) + 1  # JSON's comma
-        if part and (size > most or len(part) == batch):
+        if part and (size > max_size or len(part) == batch):
             yield part
             part, size = [], _HEADER + len(data) + 1
         part.append(data)

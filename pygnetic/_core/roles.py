@@ -66,7 +66,7 @@ class ClientSession(Session):
         return False
 
     def _give_up(self, now: float) -> None:
-        if self.reason is None:
+        if self.state == CONNECTING:  # else it closes already
             self.reason = Reason(DisconnectReason.UNREACHABLE, self._unreachable())
         super()._give_up(now)
 

@@ -76,6 +76,9 @@ class Asked(NamedTuple):
 class Opened(NamedTuple):
     """Messages can be sent and received from now on."""
 
+    def __bool__(self) -> bool:  # so that "while event := session.next_event()" does not stop here
+        return True
+
 
 class Data(NamedTuple):
     """A packet of messages came. On a channel of its own it may come before Opened: keep it till then."""
@@ -130,7 +133,7 @@ class Session:
         self._current: bytes | None = None  # the packet that came last
         self._controls = 0  # control packets that came at one time, and that time
         self._counted_at = now
-        # what close() was told: expire() repeats it if it was interrupted
+        # what close() was told: expire() repeats it if Ctrl-C came before its end
         self._intent: tuple[Reason, str, Ending] | None = None
 
     # -- what the caller reads
@@ -197,11 +200,11 @@ class Session:
 
     def expire(self, now: float) -> None:
         """Do what is due: send a PING, or give up; nothing before the ``deadline``."""
-        if now < self.deadline:
-            return
         if self._intent is not None and self.state < CLOSING:
             reason, told, ending = self._intent
             self.close(reason, now, told=told, ending=ending)
+        elif now < self.deadline:
+            return
         elif self.state == OPEN:
             self._keep_alive(now)
         else:
@@ -226,7 +229,6 @@ class Session:
         if self.state >= CLOSING:
             return
         opened = self.state == OPEN
-        self.deadline = 0.0
         self._intent = reason, told, ending
         if self.reason is None or self._prevails(reason):
             self.reason = reason

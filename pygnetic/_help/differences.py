@@ -1,6 +1,6 @@
 """Where the messages of a server and of a client differ, in one line for the programmer."""
 
-from pygnetic.message import Delivery
+from pygnetic._core.delivery import Delivery
 
 __all__: list[str] = []
 
