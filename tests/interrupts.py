@@ -35,10 +35,10 @@ class Interrupter:
 
     :param event: "line" or "opcode"; of the opcodes those before which Python runs signal handlers.
     :param visit: which time a place is come to is interrupted, counted from `arm()`.
-    :param spared: the end of a file's name that is not interrupted.
+    :param spared: the ends of the names of files that are not interrupted.
     """
 
-    def __init__(self, event: str, visit: int = 1, spared: str = "nothing") -> None:
+    def __init__(self, event: str, visit: int = 1, spared: tuple[str, ...] = ()) -> None:
         self.event = event
         self.spared = spared
         self.visit = visit

@@ -26,8 +26,8 @@ from abuse import (
     spent,
 )
 from children import FLOODS
+from datagrams import PIECE, PING, acknowledge, fragment, reliable
 from relays import UdpRelay
-from test_enet_filter import PIECE, PING, acknowledge, fragment, reliable
 from test_hostile_basics import Raw
 from world import World
 
@@ -161,7 +161,7 @@ def test_commands_out_of_order(kind: str, figure: Note) -> None:
         player, bad = world.join(server), world.join(server)
         slot = bad.there._peer._slot
         header = struct.pack(">HH", 0x8000 | server._adapter._host.peers[slot].incomingSessionID << 12 | slot, 1)
-        send, target = bad.client._adapter._host.socket.send, bad._peer._enet.address
+        send, target = bad.client._adapter._host.socket.send, bad._peer.remote.address
         if kind == "the lowest of many again":
             for start in range(3, 16003, 32):
                 send(target, header + b"".join(reliable(0, number, 2) for number in range(start, start + 32)))
@@ -196,7 +196,7 @@ def test_acknowledgements_of_nothing(waiting: int, figure: Note) -> None:
             bad.there.flush()
         slot = bad.there._peer._slot
         header = struct.pack(">HH", 0x8000 | server._adapter._host.peers[slot].incomingSessionID << 12 | slot, 1)
-        send, target = bad.client._adapter._host.socket.send, bad._peer._enet.address
+        send, target = bad.client._adapter._host.socket.send, bad._peer.remote.address
         updates, references = [], []
         with settled():
             for number in range(30):

@@ -13,7 +13,7 @@ from typing import Any
 import figures
 import pytest
 from abuse import MB, MISCOUNTED, PATIENCE, Growth, descriptors, longest, megabytes, needs_proc, settled, spent
-from test_enet_filter import connect, fragment, reliable
+from datagrams import connect, fragment, reliable
 from test_hostile_basics import Raw, Scene
 from world import HOST, World
 
@@ -97,7 +97,7 @@ def test_random_datagrams(enet_world: World, figure: Note) -> None:
             each = sum(busy) / 101_000
             raw = from_port_0(server.address[1], 1000)
             enet_world.until(lambda: len(numbers(server)) == 40)
-    assert server._adapter._filter.dropped + server._adapter._filter.challenged > 90_000
+    assert server._adapter._filter.dropped + server._adapter._filter.door.challenged > 90_000
     figure(figures.RANDOM, "enet", "memory at its worst", megabytes(growth.peak), "below +5 MB")
     figure(figures.RANDOM, "enet", "an honest client's messages", "20 of 20", "20")
     figure(figures.RANDOM, "enet", "processor time for each datagram", f"{each * 1000:.1f} µs")
@@ -136,7 +136,7 @@ def test_fragment_bombs(enet_world: World, figure: Note) -> None:
     peer = adapter._host.peers[0]  # the first to come is in the first slot
     assert bad.there._peer._slot == 0
     header = struct.pack(">HH", 0x8000 | peer.incomingSessionID << 12, 1)
-    target = bad._peer._enet.address
+    target = bad._peer.remote.address
     sock = bad.client._adapter._host.socket
     dropped = adapter._filter.dropped
     with Growth() as growth:
@@ -167,7 +167,7 @@ def test_early_packets(enet_world: World, figure: Note) -> None:
     commands += [fragment(start, number, channel=4) for start in range(1000, 10_600, 48) for number in range(48)]
     with Growth() as growth:
         for number, command in enumerate(commands):
-            sock.send(bad._peer._enet.address, header + command)
+            sock.send(bad._peer.remote.address, header + command)
             if number % 16 == 0:
                 enet_world.pump()
         enet_world.settle()
@@ -217,7 +217,7 @@ def test_spoofed_connects(enet_world: World, figure: Note) -> None:
     figure(figures.SPOOFED, "enet", "an honest client is in after", f"{took:.2f} s", "1 s")
     figure(figures.SPOOFED, "enet", "bytes out for bytes in", f"{bytes_out} for {bytes_in}", "no more")
     assert worst == 0 and 0 < took < 1 + PATIENCE and bytes_out <= bytes_in
-    assert server._adapter._filter.refused >= 5000
+    assert server._adapter._filter.door.refused >= 5000
 
 
 def test_connects_that_say_nothing(tcp_world: World, figure: Note) -> None:

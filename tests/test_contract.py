@@ -407,14 +407,24 @@ def test_send_refuses_what_is_over_the_unsent_limit_and_nothing_accepted_is_lost
     assert here.send(bytes(1000)) is True
 
 
-def test_a_control_packet_has_some_room_over_the_unsent_limit(ends: Ends) -> None:
+def test_an_urgent_packet_has_some_room_over_the_unsent_limit(ends: Ends) -> None:
     here, there = ends.pair(unsent=2000)
     while here.send(b"full"):
         pass
     bye = b"\xc1\x06" + bytes(1028)  # the longest there is
-    assert here.send(bye) is True
-    assert here.send(bye) is here.send(b"full") is False
+    assert here.send(bye) is False, "an adapter looks into no packet"
+    assert here.send(bye, urgent=True) is True
+    assert here.send(bye, urgent=True) is here.send(b"full") is False
     ends.until(lambda: ends.packets(there)[-1:] == [bye])
+
+
+def test_breaking_off_is_urgent(ends: Ends) -> None:
+    here, there = ends.pair(unsent=2000)
+    while here.send(b"full"):
+        pass
+    here.break_off(b"goodbye")
+    ends.until(lambda: ends.closed(there))
+    assert b"goodbye" in ends.packets(there)
 
 
 # -- misuse

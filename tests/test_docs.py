@@ -23,7 +23,7 @@ from pygnetic._core import delivery, inbox, outbox, packets, session
 from pygnetic._core.session import State
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
-from pygnetic.network import enet_filter
+from pygnetic.network import _enet_cookie
 
 ROOT = Path(__file__).parent.parent
 # generated pages are elsewhere, but a reader may have built them in here
@@ -218,16 +218,16 @@ def test_limits() -> None:
 def test_numbers_outside_limits() -> None:
     assert f"one packet holds at most {outbox.BATCH} messages" in page("reference/limits")
     assert f"Each waiting packet counts {inbox._PACKET_COST} bytes more" in page("reference/limits")
-    assert f"repeated every {enet_filter._RETRY} s" in " ".join(page("protocol").split())
-    assert f"It is good for {enet_filter._PERIOD:.0f} to {2 * enet_filter._PERIOD:.0f} s" in page("protocol")
+    assert f"repeated every {_enet_cookie.RETRY} s" in " ".join(page("protocol").split())
+    assert f"It is good for {_enet_cookie.PERIOD:.0f} to {2 * _enet_cookie.PERIOD:.0f} s" in page("protocol")
     assert f"``channel=`` 0 to {delivery._MOST_CHANNELS - 1}" in page("reference/adapters")
 
 
 def test_numbers_of_enet() -> None:
     pytest.importorskip("enet")
-    from pygnetic.network import enet_adapter
+    from pygnetic.network import _enet_host, enet_adapter
 
-    assert f"Both ends use {enet_adapter._CHANNELS} channels" in page("protocol")
+    assert f"Both ends use {_enet_host.CHANNELS} channels" in page("protocol")
     spare = enet_adapter._SPARE_PEERS + Limits().strangers
     assert f"at most {enet_adapter._MOST_PEERS - spare} connections" in page("reference/adapters")
     assert f"has {spare} slots more" in page("design")

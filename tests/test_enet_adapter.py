@@ -59,9 +59,9 @@ def adapter() -> Iterator[Any]:
 
 def fake_peer(adapter: Any, **methods: Any) -> Any:
     peer = enet_adapter.Peer(adapter, None, ("127.0.0.1", 5), b"")
-    peer._enet = SimpleNamespace(**methods)
-    peer._opened = peer._sending = True
-    peer._slot = 0
+    peer.remote = SimpleNamespace(**methods)
+    peer.open()
+    peer.slot = 0
     adapter._peers[0] = peer
     return peer
 
@@ -121,7 +121,7 @@ def test_an_error_of_the_filter_comes_out_once(adapter: Any) -> None:
 
 def test_a_client_without_a_free_slot_is_unreachable(adapter: Any) -> None:
     peer = adapter.connect("127.0.0.1", 9)
-    adapter._filter.cookies = lambda: [(peer._token, 5)]
+    adapter._door.cookies = lambda: [(peer.token, 5)]
     assert adapter.poll() == [(base.CLOSED, peer, b"", DisconnectReason.UNREACHABLE)]
     peer.abort()
     adapter.drop(peer)
@@ -154,7 +154,7 @@ def test_many_of_one_host_join_at_once() -> None:
             for player in players:
                 player.client.update()
         world.pump()
-        assert server._adapter._filter.refused == 0, "who is refused comes again half a second later"
+        assert server._adapter._filter.door.refused == 0, "who is refused comes again half a second later"
         world.pumps += [player.client.update for player in players]
         world.until(lambda: all(player.connected for player in players))
 
@@ -192,7 +192,7 @@ def test_a_disconnect_that_enet_could_not_acknowledge_is_dropped() -> None:
         server = world.server()
         player = world.join(server)
         adapter = player.client._adapter
-        (remote,) = [peer._enet for peer in adapter._peers if peer is not None]
+        (remote,) = [peer.remote for peer in adapter._peers if peer is not None]
         untimed = struct.pack(">HBBHI", remote.outgoingSessionID << 12 | remote.outgoingPeerID, 0x84, 0xFF, 9, 0)
         adapter._host.socket.send(remote.address, untimed)
         world.until(lambda: server._adapter._filter.dropped)

@@ -22,7 +22,7 @@ from pygnetic._core import packets
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.limits import DEFAULT, Limits
 from pygnetic.message import MessageFactory
-from pygnetic.network import socket_adapter
+from pygnetic.network import _framing, socket_adapter
 from pygnetic.network.base import CLOSED, PACKET
 
 SETTINGS = settings(max_examples=200, deadline=None, derandomize=True, database=None)
@@ -43,11 +43,11 @@ def read(pieces: list[bytes]) -> list[tuple[int, bytes, Any]]:
     waiting = iter([piece for piece in pieces if piece])
     peer = socket_adapter.Peer(adapter, ("127.0.0.1", 1))
     peer._sock = SimpleNamespace(recv=lambda size: next(waiting, b""), close=lambda: None)  # type: ignore[assignment]
-    peer._state = socket_adapter._OPEN
+    peer.state = _framing.OPEN
     while peer._sock is not None:
-        adapter._read(peer)
+        peer.read()
         assert len(peer._in) <= LIMIT + 4
-    events = [(kind, packet, info) for kind, _, packet, info in adapter._events]
+    events = [(kind, packet, info) for kind, _, packet, info in adapter.events]
     adapter.close()
     return events
 

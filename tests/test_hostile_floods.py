@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from datagrams import connect
 from relays import TcpRelay, UdpRelay
-from test_enet_filter import connect
 from test_hostile_basics import BadServer, Raw, Scene, shout
 from world import HOST, Clock, World
 
@@ -21,7 +21,7 @@ from pygnetic._core import inbox, packets, timers
 from pygnetic._core.hosting import _CROWD
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import Limits
-from pygnetic.network import enet_filter
+from pygnetic.network import _enet_cookie
 from pygnetic.serialization.base import check_value
 
 OVERLOADED = DisconnectReason.OVERLOADED
@@ -359,7 +359,7 @@ def test_cookies_do_not_take_all_places(host: str, ports: int) -> None:
             sock = stack.enter_context(bound(socket.SOCK_DGRAM, host))
             sock.setblocking(False)
             address = SimpleNamespace(host=host, port=sock.getsockname()[1])
-            cookies.append((sock, adapter._filter._cookie(address, int(adapter.clock() // enet_filter._PERIOD))))
+            cookies.append((sock, adapter._filter.door.cookie(address, int(adapter.clock() // _enet_cookie.PERIOD))))
         numbers = itertools.count(1)
 
         def flood() -> None:  # each is the begin of another connection, which is never completed

@@ -112,7 +112,7 @@ def test_a_server_that_sleeps_is_not_given_up(enet_world: World) -> None:
     player.net_echo("still here")
     world.until(lambda: len(server.made[0].messages) == 2)
     assert player.connected
-    assert server._adapter._filter.told == 0
+    assert server._adapter._filter.door.told == 0
 
 
 def test_what_was_sent_before_a_server_gave_up_is_delivered(enet_world: World) -> None:

@@ -1,48 +1,26 @@
-"""What only TCP can do to us."""
+"""The loop of the socket adapter, and its listener: what only TCP can do to us, and what no honest network shows."""
 
-import contextlib
 import errno
 import itertools
+import math
 import selectors
 import socket
-import struct
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from fake_sockets import FakeSocket, fake_adapter, opened
 from relays import pump_until
-from world import World
 
 from pygnetic.limits import DEFAULT, Limits
 from pygnetic.network import socket_adapter
-from pygnetic.network.base import CLOSED, OPENED, PACKET
+from pygnetic.network.base import CLOSED, OPENED
 from pygnetic.network.socket_adapter import Adapter
 
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no waiting, so close() sends a reset
 
-
-def test_what_came_before_a_reset_is_read_though_writing_fails():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        adapter = Adapter(limits=DEFAULT)
-        peer = adapter.connect(*listener.getsockname())
-        events = []
-
-        def pump():
-            events.extend(adapter.poll())
-
-        pump_until(lambda: any(event[0] == OPENED for event in events), pump)
-        remote, _ = listener.accept()
-        remote.sendall(b"\0\0\0\x04last")
-        remote.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        remote.close()
-        # the reset is there when the first write fails; poll() writes before it reads
-        for _ in range(3):
-            peer.send(b"x" * 1000)
-            adapter.flush()
-        pump_until(lambda: any(event[0] == CLOSED for event in events), pump)
-        adapter.close()
-    assert [event[0] for event in events] == [OPENED, PACKET, CLOSED]
-    assert events[1][2] == b"last"
-    assert not peer.send(b"more") and peer.unsent == 0
+@pytest.fixture
+def adapter() -> Any:
+    return fake_adapter()
 
 
 class MacListener:
@@ -86,140 +64,6 @@ def test_a_crowd_that_connects_at_once_takes_no_more_than_io_time_of_an_update()
     adapter.close()
 
 
-class Silent:
-    """A socket to an address that does not answer until it is told to: a full pipe, which nobody can write into."""
-
-    def __init__(self):
-        self._sock, self._far = socket.socketpair()
-        for end in (self._sock, self._far):
-            end.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self._sock.send(b"x" * 65536)
-
-    def __getattr__(self, name):
-        return getattr(self._sock, name)
-
-    def connect_ex(self, address):
-        return errno.EINPROGRESS
-
-    def answer(self):
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self._far.recv(65536)
-
-
-class Racing:
-    """An adapter, and a peer whose addresses have these sockets; those behind the first are tried once it is time."""
-
-    def __init__(self, monkeypatch, *sockets):
-        self.now = 100.0
-        self.adapter = Adapter(limits=DEFAULT)
-        self.adapter.clock = lambda: self.now
-        self.sockets = sockets
-        addresses = [("10.0.0.1", 80) if isinstance(sock, Silent) else sock.getsockname() for sock in sockets]
-        found = [(socket.AF_INET, address) for address in addresses]
-        monkeypatch.setattr(socket_adapter, "resolve", lambda *args, **options: found)
-        todo, real = list(sockets), socket.socket
-
-        def make(*args):
-            sock = todo.pop(0)
-            return sock if isinstance(sock, Silent) else real(*args)
-
-        monkeypatch.setattr(socket_adapter.socket, "socket", make)
-        self.peer = self.adapter.connect("somewhere", 80)
-        self.events = self.adapter.poll()
-        if isinstance(sockets[0], Silent):
-            assert len(todo) == len(sockets) - 1  # the next is tried later
-
-    def until(self, kind):
-        def pump():
-            self.now += 0.3
-            self.events += self.adapter.poll()
-
-        pump_until(lambda: self.events, pump)
-        self.events += self.adapter.poll()
-        assert [event[:2] for event in self.events] == [(kind, self.peer)]
-
-
-@pytest.fixture
-def race(monkeypatch):
-    made = []
-
-    def make(*sockets):
-        made.append(Racing(monkeypatch, *sockets))
-        return made[-1]
-
-    yield make
-    for racing in made:
-        racing.adapter.close()
-        for sock in racing.sockets:
-            if isinstance(sock, Silent):
-                assert sock.fileno() == -1  # the adapter has closed it
-                sock._far.close()
-
-
-def test_the_next_address_is_tried_beside_a_silent_one(race):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        silent = Silent()
-        racing = race(silent, listener)
-        racing.until(OPENED)
-        assert racing.peer.address == listener.getsockname()
-        assert silent.fileno() == -1
-        assert racing.peer.send(b"hello")
-
-
-def test_the_first_address_is_taken_though_it_answers_late(race):
-    first, second = Silent(), Silent()
-    racing = race(first, second)
-    racing.now += 0.3
-    assert racing.adapter.poll() == []
-    first.answer()
-    racing.until(OPENED)
-    assert racing.peer._sock is first and second.fileno() == -1
-
-
-def test_two_addresses_that_answer_at_once_open_once(race):
-    first, second = Silent(), Silent()
-    racing = race(first, second)
-    racing.now += 0.3
-    assert racing.adapter.poll() == []
-    first.answer()
-    second.answer()
-    racing.until(OPENED)
-    assert [first.fileno(), second.fileno()].count(-1) == 1
-
-
-def test_a_peer_is_given_up_while_its_addresses_are_tried(race):
-    racing = race(Silent(), Silent())
-    racing.now += 0.3
-    assert racing.adapter.poll() == []
-    racing.peer.abort()
-    racing.until(CLOSED)
-
-
-def test_no_address_of_several_answers(race):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        gone = listener.getsockname()
-    racing = race(SimpleNamespace(getsockname=lambda: gone), SimpleNamespace(getsockname=lambda: gone))
-    racing.until(CLOSED)
-
-
-def test_a_wait_ends_when_the_next_address_is_due():
-    adapter = Adapter(limits=DEFAULT)
-    adapter.clock = lambda: 100.0
-    waits = []
-    adapter._selector.close()
-    adapter._selector = SimpleNamespace(
-        select=lambda seconds: waits.append(seconds) or [], get_map=lambda: [1], close=lambda: None
-    )
-    adapter._waiting = {object(): 100.125}
-    adapter.poll(1000)
-    adapter.poll(50)
-    assert waits == [0.125, 0.05]
-    adapter.close()
-
-
 class WindowsSelector(selectors.SelectSelector):
     """Does what Windows' select() does with three empty lists: WSAEINVAL."""
 
@@ -250,27 +94,112 @@ def test_a_client_without_a_connection_can_be_updated_on_windows(windows):
     adapter.close()
 
 
-@pytest.mark.parametrize("change", ["register", "modify", "unregister"])
-def test_ctrl_c_behind_a_change_of_the_selector(change, monkeypatch):
-    with World("socket") as world:
-        server = world.server()
-        player = world.join(server)
-        adapter, peer = server._adapter, player.there._peer
-        selector = adapter._selector
-        really = getattr(selector, change)
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_without_descriptors_the_listener_rests(adapter: Any, number: int) -> None:
+    now = [100.0]
+    adapter.clock = lambda: now[0]
+    adapter._listener = FakeSocket(accept=OSError(number, "too many"))
+    adapter.selector.register(adapter._listener, 1, None)
+    adapter._accept(math.inf)
+    assert adapter.selector.registered == {}
+    adapter.poll()
+    assert adapter.selector.registered == {}
+    now[0] += 1.0
+    adapter.poll()
+    assert list(adapter.selector.registered) == [adapter._listener]
 
-        def interrupted(*args):
-            really(*args)
-            monkeypatch.undo()
-            raise KeyboardInterrupt
 
-        if change == "register":
-            adapter._watch(peer, 0)
-        monkeypatch.setattr(selector, change, interrupted)
-        mask = {"register": 1, "modify": 3, "unregister": 0}[change]
-        with pytest.raises(KeyboardInterrupt):
-            adapter._watch(peer, mask)
-        adapter._watch(peer, mask)
-        adapter._watch(peer, 1)
-        player.net_echo("still here")
-        world.until(lambda: server.made[0].messages)
+def test_an_accept_that_came_to_nothing(adapter: Any) -> None:
+    adapter._listener = FakeSocket(accept=OSError(errno.ECONNABORTED, "gone again"))
+    adapter.selector.register(adapter._listener, 1, None)
+    adapter._accept(math.inf)
+    assert list(adapter.selector.registered) == [adapter._listener] and adapter.poll() == []
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_one_poll_takes_a_bounded_time_and_all_get_their_turn(adapter: Any, monkeypatch: Any, more: bool) -> None:
+    now = [0.0]
+    adapter.clock = lambda: now[0]
+    peers = [opened(adapter) for _ in range(3)]
+    order: list[int] = []
+
+    def read(peer: Any, chunk: int) -> bool:
+        order.append(peers.index(peer))
+        now[0] += 1.0  # longer than a poll may take
+        return more
+
+    monkeypatch.setattr(socket_adapter.Peer, "read", read)
+    ready = [(SimpleNamespace(data=peer), 1) for peer in peers]
+    monkeypatch.setattr(adapter.selector, "select", lambda timeout: ready)
+    for _ in range(7):
+        adapter.poll()
+    assert order == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_a_crowd_at_the_door_is_let_in_by_and_by(adapter: Any) -> None:
+    adapter._listener = SimpleNamespace(accept=lambda: (FakeSocket(), ("::ffff:10.0.0.1", 5)), close=lambda: None)
+    adapter._accept(math.inf)
+    events = adapter.poll()
+    assert len(events) == 128 and {peer.address for _, peer, *_ in events} == {("10.0.0.1", 5)}
+
+
+def test_a_closed_adapter(adapter: Any) -> None:
+    adapter.close()
+    adapter.close()
+    assert adapter.poll() == []
+    with pytest.raises(OSError, match="this adapter is closed"):
+        adapter.connect("127.0.0.1", 80)
+
+
+def test_listening_on_all_addresses_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket_adapter.socket, "has_dualstack_ipv6", lambda: False)
+    adapter = socket_adapter.Adapter(("", 0), limits=DEFAULT)
+    assert adapter.address is not None and adapter.address[0] == "0.0.0.0"
+    adapter.close()
+
+
+def test_a_link_local_address_keeps_its_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    bound: list[Any] = []
+
+    class Watching(socket.socket):
+        def bind(self, address: Any) -> None:
+            bound.append(address)
+            raise OSError(errno.EADDRNOTAVAIL, "no such address")
+
+    monkeypatch.setattr(socket_adapter.socket, "socket", Watching)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: [(socket.AF_INET6, 1, 6, "", ("fe80::1", 5, 0, 7))])
+    with pytest.raises(OSError, match="cannot listen on"):
+        socket_adapter._listen("fe80::1%eth7", 5, 1.0)
+    assert bound == [("fe80::1", 5, 0, 7)]
+
+
+def test_a_family_that_this_machine_does_not_have_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OnlyIPv4(socket.socket):
+        def __init__(self, family: int = -1, *args: Any, **kwargs: Any) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "no IPv6")
+            super().__init__(family, *args, **kwargs)
+
+    monkeypatch.setattr(socket_adapter.socket, "socket", OnlyIPv4)
+    monkeypatch.setattr(socket_adapter.socket, "has_dualstack_ipv6", lambda: True)
+    adapter = socket_adapter.Adapter(("", 0), limits=DEFAULT)
+    assert adapter.address is not None and adapter.address[0] == "0.0.0.0"
+    adapter.close()
+    with pytest.raises(OSError, match=r"cannot listen on \[::1\]:5: no IPv6"):
+        socket_adapter._listen("::1", 5, 1.0)
+
+
+def test_no_reuse_of_addresses_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Watching(socket.socket):
+        def setsockopt(self, level: int, option: int, value: Any) -> None:  # type: ignore[override]
+            asked.append(option)
+            super().setsockopt(level, option, value)
+
+    monkeypatch.setattr(socket_adapter.socket, "socket", Watching)
+    for name in ("posix", "nt"):
+        monkeypatch.setattr(socket_adapter, "os", SimpleNamespace(name=name))
+        asked.clear()
+        socket_adapter._listen("127.0.0.1", 0, 1.0).close()
+        assert (socket.SO_REUSEADDR in asked) is (name == "posix")

@@ -117,7 +117,7 @@ def test_a_ping_may_come_late(world, monkeypatch):
     frames(world, 3, 0.5)
     assert len(options) >= 4
     # in order, ENet would throw away one that a message overtakes, on a line that loses nothing
-    assert all(given == {"reliable": False, "ordered": False} for given in options)
+    assert all(given == {"reliable": False, "ordered": False, "urgent": True} for given in options)
 
 
 def meter(*round_trips):

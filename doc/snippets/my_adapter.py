@@ -28,9 +28,10 @@ class Peer:
     def unsent(self):
         return sum(map(len, self.out))
 
-    def send(self, packet, *, channel=0, reliable=True, ordered=True):  # TCP is always reliable and in order
+    def send(self, packet, *, channel=0, reliable=True, ordered=True, urgent=False):
+        # TCP is always reliable and in order, and has no channels
         framed = len(packet).to_bytes(4, 'big') + packet
-        if self.state != OPEN or base.over_limit(packet, self.unsent + len(framed), self.adapter.limits.unsent):
+        if self.state != OPEN or base.over_limit(self.unsent + len(framed), self.adapter.limits.unsent, urgent):
             return False
         # nothing is sent here: all I/O is in poll(), flush() and close()
         self.taking = iter((framed,))  # used up in the very step that takes the packet: so Ctrl-C sends none twice
@@ -44,7 +45,7 @@ class Peer:
             self.abort()
 
     def break_off(self, packet):  # it tells why, and would come before what waits if this adapter could do that
-        self.send(packet)
+        self.send(packet, urgent=True)
         self.disconnect()
 
     def abort(self):

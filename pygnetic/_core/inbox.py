@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from functools import partial, reduce
 from itertools import repeat
 from operator import length_hint
-from typing import Any
+from typing import Any, cast
 
 from pygnetic._core.packets import printable
 from pygnetic.errors import DecodeError, DisconnectReason, Reason
 from pygnetic.event import NET_RECEIVED
 from pygnetic.handler import Handler, Receivers, look_up
 from pygnetic.limits import Limits
-from pygnetic.network.base import Event
+from pygnetic.network.base import Event, Info
 from pygnetic.stats import Tally
 
 __all__: list[str] = []
@@ -44,7 +44,7 @@ def _taker(handler: Handler, receivers: Receivers, kind: type, event: Event | No
     own = handler.__dict__
     if name in own or (not in_class and ("on_receive" in own or "on_recive" in own)):
         function, keywords = look_up(name), True
-    return partial(function, **event[3]) if keywords and event is not None else function
+    return partial(function, **cast(Info, event[3])) if keywords and event is not None else function
 
 
 class Inbox:

@@ -56,7 +56,7 @@ class Link:
                 if overtaking:
                     peer.break_off(packet)
                 else:
-                    peer.send(packet, reliable=reliable, ordered=reliable)
+                    peer.send(packet, reliable=reliable, ordered=reliable, urgent=True)
         self._sending = None
 
     def is_reliable(self, packet: bytes) -> bool:

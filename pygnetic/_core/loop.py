@@ -7,7 +7,7 @@ from functools import partial
 from itertools import count
 from operator import length_hint
 from threading import get_ident
-from typing import Protocol
+from typing import Protocol, cast
 
 from pygnetic._core import packets
 from pygnetic._core.dispatch import Dispatcher, Report
@@ -254,7 +254,7 @@ class Loop(Dispatcher):
                 else:
                     self._feed_slow(link, happened)
             elif kind == base.CLOSED:
-                link.session.lost(info, now)
+                link.session.lost(cast(DisconnectReason, info), now)
                 link.gone = True
                 self.follow(link)
                 self.mark_ready(link)
@@ -270,7 +270,7 @@ class Loop(Dispatcher):
     def _feed_slow(self, link: Link, happened: base.Event) -> None:
         """Take a packet that is not just put into the inbox: it comes too early, too late, or is over the limit."""
         packet, state = happened[2], link.session.state
-        if state >= CLOSING or (state == LEAVING and happened[3]["channel"] == _BYE_CHANNEL):
+        if state >= CLOSING or (state == LEAVING and cast(base.Info, happened[3])["channel"] == _BYE_CHANNEL):
             return
         # to look into large ones, of which none is unreliable, would take up to 10 ms each
         if state == CONNECTING and len(packet) <= self.limits.unreliable_size and not link.is_reliable(packet):

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypedDict, TypeVar, cast
 
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
@@ -18,34 +18,52 @@ __all__ = [
     "never_opened", "over_limit", "resolve", "written",
 ]  # fmt: skip
 
-# A control packet (they begin with 0xC1) may go so far over the unsent limit: the longest BYE has 1030 bytes, and with
-# a queue that is full to the brim it still tells why.
-_CONTROL = b"\xc1"
-_SPARE = 2048
+# Bytes that an urgent packet may go over the unsent limit: the longest goodbye has 1030.
+_URGENT = 2048
 _MOST_COST = 1024
 
 K = TypeVar("K")
+
+#: What a socket is bound or connected to: host and port; of IPv6, a flow and the number of an interface besides.
+SocketAddress = tuple[str, int] | tuple[str, int, int, int]
+Resolved = tuple[socket.AddressFamily, SocketAddress]
 
 OPENED = 0
 PACKET = 1
 CLOSED = 2
 
-#: (kind, peer, packet, info): info is ``{'channel': n}`` for a PACKET and a DisconnectReason for CLOSED.
-Event = tuple[int, Any, bytes, Any]
+
+class Info(TypedDict):
+    """What an adapter tells of a packet."""
+
+    channel: int
 
 
 class Peer(Protocol):
     """One remote end, as an adapter sees it; a connection's ``conn_obj``."""
 
-    address: tuple[str, int]
-    #: bytes accepted and not delivered yet, with what the adapter keeps for each packet besides (see :func:`most_cost`)
-    unsent: int
-    #: an iterator, another one for each packet: exhausted in the very step in which ``send`` takes the packet, and
-    #: not before. It tells what became of a ``send`` that Ctrl-C has interrupted.
-    taking: Iterator[Any]
+    @property
+    def address(self) -> tuple[str, int]:
+        """The remote end's (host, port)."""
 
-    def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
-        """Queue a packet; False before OPENED, after close and over the unsent limit (see :func:`over_limit`)."""
+    @property
+    def unsent(self) -> int:
+        """Bytes accepted and not delivered yet, with what the adapter keeps for each packet (see :func:`most_cost`)."""
+
+    @property
+    def taking(self) -> Iterator[object]:
+        """An iterator, another one for each packet: exhausted in the very step in which ``send`` takes the packet.
+
+        So it tells what became of a ``send`` that Ctrl-C has interrupted.
+        """
+
+    def send(
+        self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True, urgent: bool = False
+    ) -> bool:
+        """Queue a packet; False before OPENED, after close and over the unsent limit (see :func:`over_limit`).
+
+        :param urgent: it may go a little over the limit: why somebody leaves is said even when the queue is full.
+        """
 
     def disconnect(self) -> None:
         """Close; what was sent before still arrives. Harmless when repeated."""
@@ -55,6 +73,10 @@ class Peer(Protocol):
 
     def abort(self) -> None:
         """Close now; CLOSED comes in the next poll. Harmless when repeated."""
+
+
+#: (kind, peer, packet, info): info is ``{'channel': n}`` for a PACKET and a DisconnectReason for CLOSED.
+Event = tuple[int, Peer, bytes, Info | DisconnectReason | None]
 
 
 class Adapter(Protocol):
@@ -73,11 +95,11 @@ class Adapter(Protocol):
     largest_unreliable: int | None
 
     def __init__(
-        self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits, **options: Any
+        self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits, **options: object
     ) -> None:
         """Bind if an address is given."""
 
-    def connect(self, host: str, port: int, **options: Any) -> Peer:
+    def connect(self, host: str, port: int, **options: object) -> Peer:
         """Start to connect.
 
         :raises OSError: the host does not resolve, or the port is not a number from 1 to 65535.
@@ -107,13 +129,14 @@ def never_opened(opened: bool) -> DisconnectReason:
     return DisconnectReason.LOST if opened else DisconnectReason.UNREACHABLE
 
 
-def over_limit(packet: bytes, unsent: int, limit: int) -> bool:
-    """Return whether a packet is one too many; those that tell why somebody leaves have some room of their own.
+def over_limit(unsent: int, limit: int, urgent: bool = False) -> bool:
+    """Return whether a packet is over the limit; urgent ones have 2048 bytes of their own.
 
     :param unsent: bytes that would be unsent with it.
     :param limit: ``Limits.unsent``.
+    :param urgent: as for :meth:`Peer.send`.
     """
-    return unsent > limit + (_SPARE if packet[:1] == _CONTROL else 0)
+    return unsent > limit + (_URGENT if urgent else 0)
 
 
 def most_cost(limit: int) -> int:
@@ -158,7 +181,7 @@ def eviction_candidates(sources: Mapping[K, tuple[str, object]], count: int) -> 
     return candidates
 
 
-def check_host(host: Any) -> None:
+def check_host(host: object) -> None:
     """:raises OSError: it is neither a name nor an address."""
     if not isinstance(host, str) or not host:
         text = f"{host!r} is no host; give a name or an address, such as 'localhost'"
@@ -168,7 +191,7 @@ def check_host(host: Any) -> None:
         raise OSError(errno.EINVAL, f"{host!r} is no host; the port stands by itself: {name!r}, {digits}")
 
 
-def check_port(host: str, port: Any, lowest: int) -> int:
+def check_port(host: str, port: object, lowest: int) -> int:
     """Return the port if it is one.
 
     :raises OSError: it is not; the text names the address.
@@ -204,7 +227,7 @@ def _is_number(host: str, family: int) -> bool:
 
 def resolve(
     host: str, port: int, timeout: float, *, kind: int, family: int = socket.AF_UNSPEC, lowest: int = 1
-) -> list[Any]:
+) -> list[Resolved]:
     """Return the (family, address) pairs of a host: at once for numbers, else by asking for at most ``timeout`` s.
 
     :param kind: ``socket.SOCK_STREAM`` or ``SOCK_DGRAM``.
@@ -223,13 +246,16 @@ def resolve(
             text = f"{host!r} is an IPv6 address, and here only IPv4 is known; the socket adapter knows both"
             raise OSError(errno.EAFNOSUPPORT, text)
         numeric = socket.AI_NUMERICHOST  # it knows the number of an interface behind the %
-    found: list[Any] = []
+    answers: list[Resolved] = []
+    errors: list[Exception] = []
 
     def ask() -> None:
         try:
-            found.extend(socket.getaddrinfo(host, port, family, kind, 0, numeric))
+            found = socket.getaddrinfo(host, port, family, kind, 0, numeric)
         except (OSError, UnicodeError) as error:
-            found.append(error)
+            errors.append(error)
+        else:
+            answers.extend((answer[0], cast(SocketAddress, answer[4])) for answer in found)
 
     if numeric:
         ask()
@@ -238,10 +264,9 @@ def resolve(
         thread = threading.Thread(target=ask, name=f"resolve {host}", daemon=True)
         thread.start()
         thread.join(timeout)
-    answers = list(found)
+    if errors:
+        problem = getattr(errors[0], "strerror", None) or errors[0]
+        raise OSError(errno.EHOSTUNREACH, f"host {host!r} does not resolve ({problem}); is its name right?")
     if not answers:
         raise OSError(errno.ETIMEDOUT, f"host {host!r} was not resolved within {timeout} s; is its name right?")
-    if isinstance(answers[0], Exception):
-        problem = getattr(answers[0], "strerror", None) or answers[0]
-        raise OSError(errno.EHOSTUNREACH, f"host {host!r} does not resolve ({problem}); is its name right?")
-    return [(answer[0], answer[4]) for answer in answers]
+    return list(answers)  # a thread that is late may still add to it

@@ -6,16 +6,29 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 
+from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
 from pygnetic.network import base
-from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, check_host, check_port, listen_error, never_opened
+from pygnetic.network.base import (
+    CLOSED,
+    OPENED,
+    PACKET,
+    Event,
+    Info,
+    check_host,
+    check_port,
+    listen_error,
+    never_opened,
+)
 
 __all__ = ["Adapter", "Peer"]
 
 # What a packet takes in a queue beside its bytes: the object, its event, and its place in the queue.
 _QUEUED_COST = 144
-_INFOS = tuple({"channel": number} for number in range(32))
+_INFOS = tuple(Info(channel=number) for number in range(32))
 _LOCAL = {"", "localhost", "127.0.0.1", "::1", "0.0.0.0"}
+# an event, of one of our own peers
+_Event = tuple[int, "Peer", bytes, Info | DisconnectReason | None]
 _listening: "weakref.WeakValueDictionary[tuple[str, int], Adapter]" = weakref.WeakValueDictionary()
 # the ports that systems hand out for port 0 (RFC 6335, dynamic ports); none of them is a real port here
 _ports = itertools.cycle(range(49152, 65536))
@@ -28,40 +41,52 @@ def _key(host: str, port: int) -> tuple[str, int]:
 class Peer:
     """The other end, which is a Peer of another adapter."""
 
-    __slots__ = ("_adapter", "_ended", "_left", "_opened", "_other", "address", "taking", "unsent")
+    __slots__ = ("_adapter", "_ended", "_far", "address", "left", "opened", "other", "taking", "unsent")
 
     def __init__(self, adapter: "Adapter", address: tuple[str, int]) -> None:
         self.address = address
         self.unsent = 0
-        self.taking: Iterator[Event] = iter(())
+        self.taking: Iterator[object] = iter(())
+        self.opened = False
+        self.left = False  # closed by this end
+        self.other: Peer | None = None
         self._adapter = adapter
-        self._opened = False
-        self._left = False  # closed by this end
+        self._far: Adapter | None = None  # the other's
         self._ended = False  # its CLOSED is on the way
-        self._other: Peer | None = None
 
-    def send(self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True) -> bool:
+    def meet(self, other: "Peer", far: "Adapter") -> None:
+        """Be one end of a connection.
+
+        :param far: the adapter that has the other end.
+        """
+        self.other, self._far = other, far
+
+    def send(
+        self, packet: bytes, *, channel: int = 0, reliable: bool = True, ordered: bool = True, urgent: bool = False
+    ) -> bool:
         """Queue a packet; False before OPENED, after close and over the unsent limit."""
-        other = self._other
+        other, far = self.other, self._far
         # _ended: a packet would come after CLOSED
-        if other is None or self._ended or not self._opened:
+        if other is None or far is None or self._ended or not self.opened:
             return False
         unsent, limit = self.unsent + len(packet) + _QUEUED_COST, self._adapter.limits.unsent
-        if unsent > limit and base.over_limit(packet, unsent, limit):
+        if unsent > limit and base.over_limit(unsent, limit, urgent):
             return False
         self.unsent = unsent
-        self.taking = iter(((PACKET, other, packet, _INFOS[channel]),))
-        other._adapter.events.extend(self.taking)
+        taking = iter(((PACKET, other, packet, _INFOS[channel]),))
+        self.taking = taking
+        far.events.extend(taking)
         return True
 
     def disconnect(self) -> None:
         """Close; what was sent before still arrives."""
-        self._left = True
-        self._end()
-        if self._other is not None:
-            self._other._end()
+        self.left = True
+        self.end()
+        if self.other is not None:
+            self.other.end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Report CLOSED, once."""
         if not self._ended:
             self._adapter.events.append((CLOSED, self, b"", None))
             self.unsent = 0
@@ -69,7 +94,7 @@ class Peer:
 
     def break_off(self, packet: bytes) -> None:
         """Close, and tell why: what was sent has arrived already."""
-        self.send(packet)
+        self.send(packet, urgent=True)
         self.disconnect()
 
     def abort(self) -> None:
@@ -97,8 +122,8 @@ class Adapter:
         self.clock = clock
         self.limits = limits
         self.address: tuple[str, int] | None = None
-        self.events: list[Event] = []
-        self._peers: set[Peer] = set()
+        self.events: list[_Event] = []
+        self.peers: set[Peer] = set()
         self._closed = False
         if address is not None:
             host, port = address
@@ -122,14 +147,15 @@ class Adapter:
         check_port(host, port, 1)
         check_host(host)
         peer = Peer(self, (host, port))
-        self._peers.add(peer)
+        self.peers.add(peer)
         server = _listening.get(_key(host, port))
         if server is None:
             peer.disconnect()
         else:
             other = Peer(server, ("127.0.0.1", next(_ports)))
-            server._peers.add(other)
-            peer._other, other._other = other, peer
+            server.peers.add(other)
+            peer.meet(other, server)
+            other.meet(peer, self)
             server.events.append((OPENED, other, b"", None))
             self.events.append((OPENED, peer, b"", None))
         return peer
@@ -140,16 +166,16 @@ class Adapter:
         for event in self.events:  # which stay there until they are returned
             kind, peer, _, _ = event
             if kind == PACKET:
-                if peer._other is not None:
-                    peer._other.unsent = 0
+                if peer.other is not None:
+                    peer.other.unsent = 0
             elif kind == CLOSED:
-                event = (CLOSED, peer, b"", never_opened(peer._opened))
-                peer._other = None
-                self._peers.discard(peer)
-            elif peer._left:
+                event = (CLOSED, peer, b"", never_opened(peer.opened))
+                peer.other = None
+                self.peers.discard(peer)
+            elif peer.left:
                 continue
             else:
-                peer._opened = True
+                peer.opened = True
             taken.append(event)
         # no call stands between these two, and so no Ctrl-C
         self.events = []; return taken  # fmt: skip  # noqa: E702
@@ -162,10 +188,10 @@ class Adapter:
         if self.address is not None and not self._closed:  # it may be another's already
             _listening.pop(_key(*self.address), None)
         self._closed = True
-        for peer in list(self._peers):
+        for peer in list(self.peers):
             peer.disconnect()
-            peer._other = None
-        self._peers.clear()
+            peer.other = None
+        self.peers.clear()
         self.events.clear()
 
     def abandon(self) -> None:
