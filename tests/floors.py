@@ -53,8 +53,7 @@ HOUSE: list[tuple[str, list[str]]] = [
         ["network.enet_filter", "network._enet_slots", "network._dialling"],
     ),
     (
-        "hosts, peers, streams and datagrams; records of the adapters; what the MessagePack adapters share; what a net "
-        "graph shows",
+        "hosts, peers, streams, datagrams; records of adapters; what MessagePack adapters share; samples of net graphs",
         [
             "network._enet_host",
             "network._enet_peer",

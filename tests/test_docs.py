@@ -261,12 +261,12 @@ def test_states() -> None:
 
 def test_adapters() -> None:
     for module in (net.network, net.serialization):
-        section = page("reference/adapters").partition(f"{module._shelf.kind.capitalize()} adapters\n----")[2]
+        section = page("reference/adapters").partition(f"{module.registry.kind.capitalize()} adapters\n----")[2]
         rows = table(section, "Name")
-        assert [row[0].strip("`") for row in rows] == list(module._shelf.records)
+        assert [row[0].strip("`") for row in rows] == list(module.registry.records)
         for row in rows:
             needs = row[-2]
-            package = module._shelf.records[row[0].strip("`")].install
+            package = module.registry.records[row[0].strip("`")].install
             assert needs.endswith(f"``pip install {package}``") if package else needs == "nothing"
 
 

@@ -126,7 +126,7 @@ def test_present_library(package: Any, name: str, library: str, pip: str) -> Non
     assert package.get_adapter(name) is importlib.import_module(f"{package.__name__}.{name}_adapter")
 
 
-ALL = [(package, name) for package in (network, serialization) for name in package._shelf.records]
+ALL = [(package, name) for package in (network, serialization) for name in package.registry.records]
 
 
 @pytest.mark.parametrize(("package", "name"), ALL)

@@ -29,7 +29,7 @@ _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 _LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 _RESOLVE_TIME = 1.0
 _ANSWER_TIME = 1.0  # seconds; what answers is on this computer
-_PROTOCOLS = {"enet": ("UDP", socket.SOCK_DGRAM), "socket": ("TCP", socket.SOCK_STREAM)}
+_KINDS = {"UDP": socket.SOCK_DGRAM, "TCP": socket.SOCK_STREAM}
 
 Lines = Generator[str, None, int]
 Asks = Callable[[str, str, int, float], bool]  # (adapter, host, port, seconds): does a server answer?
@@ -45,9 +45,9 @@ def _version(*packages: str) -> str:
 def _adapters(module: Any) -> tuple[list[str], list[str], list[str]]:
     """Return a line for each adapter of a kind, the names of those that work, and what is wrong with others."""
     lines, usable, ills = [], [], []
-    for name, record in module._shelf.records.items():
+    for name, record in module.registry.records.items():
         try:
-            module._shelf.load(name)
+            module.registry.load(name)
         except Unusable as error:
             lines.append(f"  {name:8} no     {record.purpose}: {error.cure}")
             if error.broken:
@@ -98,8 +98,9 @@ _RUNS_ON_IPV6 = f"{_RUNS}, over IPv6 only"
 
 def _port(adapter: str, port: int, own: list[str], asks: Asks) -> tuple[str, str]:
     """Return how it is with a port, and what is wrong with it, if anything."""
-    protocol, kind = _PROTOCOLS[adapter]
-    for family in _LOOPBACK if adapter == "socket" else (socket.AF_INET,):  # ENet knows IPv4 only
+    record = network.records[adapter]
+    protocol, kind = record.protocol, _KINDS[record.protocol]
+    for family in _LOOPBACK if record.ipv6 else (socket.AF_INET,):
         if error := _bind(family, kind, port):
             break
     else:
@@ -161,9 +162,11 @@ def doctor(version: str, port: int, asks: Asks) -> Lines:
     own = addresses()
     yield f"\nA server on port {port}"
     running = {}
-    for adapter, (name, _) in _PROTOCOLS.items():
+    for adapter, record in network.records.items():
+        if not record.protocol:
+            continue
         text, ill = _port(adapter, port, own, asks)
-        yield f"  {name}  {'no ' if ill else 'yes'}    {text}"
+        yield f"  {record.protocol}  {'no ' if ill else 'yes'}    {text}"
         if ill:
             ills.append(ill)
         elif text in (_RUNS, _RUNS_ON_IPV6):
@@ -195,7 +198,7 @@ def _advice(
         adapter, why = "socket", "I have IPv6 only, which ENet does not know"
     elif list(running) == ["socket"]:
         adapter, why = "socket", "My server is on TCP"
-    protocol, _ = _PROTOCOLS[adapter]
+    protocol = network.records[adapter].protocol
     what = "runs" if running else f"is Server(port={port})"
     yield f"  The server {what}; it listens on {protocol}, by the {adapter} adapter."
     if here:

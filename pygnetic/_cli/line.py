@@ -28,7 +28,7 @@ class Line:
     def __init__(self, name: str, host: str, port: int) -> None:
         self.name = name
         self.target = host, port
-        self.adapter: base.Adapter = network.adapter_class(network._shelf.load(name))(limits=DEFAULT)
+        self.adapter: base.Adapter = network.adapter_class(network.registry.load(name))(limits=DEFAULT)
         self.title: str = self.adapter.title
         self.opened = self.closed = False
         self.packets: list[bytes] = []

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import Collection, Generator
 
+from pygnetic import network
 from pygnetic._cli.line import Knock, Line
 from pygnetic._core import packets
 from pygnetic._help.differences import difference
@@ -19,7 +20,7 @@ __all__: list[str] = []
 ANSWERED, SILENT, WRONG, REFUSING = range(4)  # the exit codes
 
 _LISTED = 200  # lines of a stranger's description
-_PROTOCOLS = {"enet": "UDP", "socket": "TCP"}
+_PROTOCOLS = {name: record.protocol for name, record in network.records.items()}
 _NO_WORD = "no answer, and no word why"
 
 Lines = Generator[str, None, int]
@@ -187,7 +188,8 @@ def _verdict(
     elif answering == ["enet"]:
         untried = "socket" not in trouble
         yield f"The server answers over UDP{'' if untried else ' but not over TCP'}: it is on the enet adapter."
-        yield "Clients reach it with the default, if they have ENet: pip install pyenet-vladfi"
+        record = network.records["enet"]
+        yield f"Clients reach it with the default, if they have ENet: pip install {record.install}"
     elif answering:
         yield "Servers answer over both, UDP (enet) and TCP (socket)."
     elif any("something accepts" in text for text in trouble.values()):

@@ -1,25 +1,29 @@
 """From the name of an adapter to the adapter."""
 
 import logging
-from collections.abc import Callable, Iterable
-from types import ModuleType
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeGuard, TypeVar
 
 __all__: list[str] = []
 
 _logger = logging.getLogger("pygnetic")
 
 
-class Record(NamedTuple):
+A = TypeVar("A")
+
+
+@dataclass(frozen=True)
+class Record:
     """What is known of an adapter before it is imported.
 
-    :param load: imports its module by a plain statement, which PyInstaller and its like can read.
+    :param name: what users call it.
     :param purpose: what it is for, in a few words.
     :param library: the module that it is about; "" when it needs none.
     :param packages: the pip packages that have this library, the one to install first.
     """
 
-    load: Callable[[], ModuleType]
+    name: str
     purpose: str
     library: str = ""
     packages: tuple[str, ...] = ()
@@ -44,20 +48,28 @@ class Unusable(ImportError):
         self.broken = broken
 
 
-class Shelf:
+class AdapterRegistry(Generic[A]):
     """The adapters of one kind.
 
     :param kind: what they are called, such as "network".
-    :param records: what is known of each, by its name.
+    :param records: what is known of each.
+    :param loaders: by name, what imports each by a plain statement, which PyInstaller and its like can read.
     :param is_adapter: tells whether an object given instead of a name is an adapter.
     """
 
-    def __init__(self, kind: str, records: dict[str, Record], is_adapter: Callable[[object], bool]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        records: Iterable[Record],
+        loaders: Mapping[str, Callable[[], A]],
+        is_adapter: Callable[[object], TypeGuard[A]],
+    ) -> None:
         self.kind = kind
-        self.records = records
+        self.records = {record.name: record for record in records}
+        self.loaders = loaders
         self.is_adapter = is_adapter
 
-    def load(self, name: str) -> ModuleType:
+    def load(self, name: str) -> A:
         """Import one adapter by name.
 
         :raises ValueError: the name is not known.
@@ -67,18 +79,18 @@ class Shelf:
             raise ValueError(f"no {self.kind} adapter is called {name!r}; there are {', '.join(self.records)}")
         record = self.records[name]
         try:
-            return record.load()
+            return self.loaders[name]()
         except Exception as error:  # a library of another version or machine may raise anything
-            raise _unusable(name, record, error) from error
+            raise _unusable(record, error) from error
 
-    def get(self, names: object) -> object:
+    def get(self, names: object) -> A:
         """Return the first usable adapter of ``names``: a name, an adapter, or a list of these.
 
         Unknown names and missing libraries in a list are skipped; what is there and broken is told in the log.
 
         :raises ImportError: none is usable; the text has the pip lines.
         """
-        choices = [names] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
+        choices: list[object] = [names] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
         trouble: list[Exception] = []
         for choice in choices:
             if not isinstance(choice, str):
@@ -102,19 +114,19 @@ class Shelf:
         raise ImportError(f"no {self.kind} adapter is usable: {told}")
 
 
-def _unusable(name: str, record: Record, error: Exception) -> Unusable:
+def _unusable(record: Record, error: Exception) -> Unusable:
     missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
     if missing.partition(".")[0] == "pygnetic":
         cure = (
             f"{missing}, a part of pygnetic, is missing; install pygnetic again, or, if this program is a bundle, "
             f"bundle that module, too (PyInstaller: --hidden-import {missing})"
         )
-        return Unusable(f"the {name} adapter cannot be used: {cure}", cure)
+        return Unusable(f"the {record.name} adapter cannot be used: {cure}", cure)
     if record.library and missing == record.library:
         cure = f"pip install {record.install}"
-        return Unusable(f"the {name} adapter needs a library that is not installed: {cure}", cure, broken=False)
+        return Unusable(f"the {record.name} adapter needs a library that is not installed: {cure}", cure, broken=False)
     cure = f"there, but does not load: {error}"
-    return Unusable(f"the {name} adapter's library is {cure}", cure)
+    return Unusable(f"the {record.name} adapter's library is {cure}", cure)
 
 
 def name_of(adapter: object) -> str:
@@ -123,34 +135,34 @@ def name_of(adapter: object) -> str:
     return str(name).rpartition(".")[2]
 
 
-class Selection:
+class Selection(Generic[A]):
     """The adapter that programs use when they do not name one.
 
-    :param shelf: the adapters to choose from.
+    :param registry: the adapters to choose from.
     :param names: what is tried, in this order, while nothing else was selected.
     """
 
-    def __init__(self, shelf: Shelf, names: tuple[str, ...]) -> None:
-        self.shelf = shelf
+    def __init__(self, registry: AdapterRegistry[A], names: tuple[str, ...]) -> None:
+        self.registry = registry
         self.names: object = names
-        self.adapter: object = None
+        self.adapter: A | None = None
 
-    def select(self, names: object) -> object:
+    def select(self, names: object) -> A | None:
         """Choose; log which one it is; None when no adapter of ``names`` is usable."""
         self.names, self.adapter = names, None
         try:
-            self.adapter = self.shelf.get(names)
+            self.adapter = self.registry.get(names)
         except ImportError as error:
             _logger.critical("%s", error)
         else:
             _logger.info("Using %s", name_of(self.adapter))
         return self.adapter
 
-    def current(self) -> object:
+    def current(self) -> A:
         """Return the selected adapter, or the first usable default.
 
         :raises ImportError: none is usable; the text has the pip lines.
         """
         if self.adapter is None:
-            self.adapter = self.shelf.get(self.names)
+            self.adapter = self.registry.get(self.names)
         return self.adapter

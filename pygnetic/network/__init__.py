@@ -1,21 +1,26 @@
 """Choosing how bytes travel: over ENet (UDP), over TCP, or within one process."""
 
 from types import ModuleType
-from typing import Any
+from typing import TypeAlias, TypeGuard, cast
 
-from pygnetic._core.registry import Record, Selection, Shelf
+from pygnetic._core.registry import AdapterRegistry, Selection
+from pygnetic.network._records import ENET, MEMORY, SOCKET, NetworkRecord
+from pygnetic.network.base import Adapter
 
 __all__ = ["get_adapter", "select_adapter", "selected_adapter"]
 
+#: What chooses an adapter: a module that has ``Adapter``, or that class itself.
+Choice: TypeAlias = ModuleType | type[Adapter]
 
-def _is_adapter(candidate: Any) -> bool:
-    adapter = adapter_class(candidate)
+
+def _is_adapter(candidate: object) -> TypeGuard[Choice]:
+    adapter = getattr(candidate, "Adapter", candidate)
     return all(callable(getattr(adapter, name, None)) for name in ("connect", "poll", "flush", "close"))
 
 
-def adapter_class(adapter: Any) -> Any:
+def adapter_class(adapter: Choice) -> type[Adapter]:
     """Return the class to instantiate: ``adapter.Adapter`` of a module, or the class itself."""
-    return getattr(adapter, "Adapter", adapter)
+    return cast(type[Adapter], getattr(adapter, "Adapter", adapter))
 
 
 # No adapter is imported before it is used, and each by a statement of its own: a bundle holds what stands in one.
@@ -37,16 +42,14 @@ def _memory() -> ModuleType:
     return adapter
 
 
-_RECORDS = {
-    "enet": Record(_enet, "UDP, the default", "enet", ("pyenet-vladfi", "pyenet")),
-    "socket": Record(_socket, "TCP"),
-    "memory": Record(_memory, "one process"),
-}
-_shelf = Shelf("network", _RECORDS, _is_adapter)
-_selection = Selection(_shelf, ("enet", "socket"))
+#: What is known of each, by its name.
+records: dict[str, NetworkRecord] = {record.name: record for record in (ENET, SOCKET, MEMORY)}
+_LOADERS = {"enet": _enet, "socket": _socket, "memory": _memory}
+registry: AdapterRegistry[Choice] = AdapterRegistry("network", records.values(), _LOADERS, _is_adapter)
+_selection = Selection(registry, ("enet", "socket"))
 
 
-def get_adapter(names: Any) -> Any:
+def get_adapter(names: object) -> Choice:
     """Return the first usable network adapter of a name or a list of names, without selecting it.
 
     :param names: ``'enet'``, ``'socket'``, ``'memory'``, an adapter of your own (a module that has ``Adapter``, or
@@ -57,10 +60,10 @@ def get_adapter(names: Any) -> Any:
     >>> pygnetic.network.get_adapter(['carrier_pigeon', 'memory']).__name__
     'pygnetic.network.memory_adapter'
     """
-    return _shelf.get(names)
+    return registry.get(names)
 
 
-def select_adapter(names: Any) -> Any:
+def select_adapter(names: object) -> Choice | None:
     """Make a network adapter the one that Client and Server use when they are not told another.
 
     :param names: as for :func:`get_adapter`.
@@ -69,12 +72,12 @@ def select_adapter(names: Any) -> Any:
     return _selection.select(names)
 
 
-def current_adapter() -> Any:
+def current_adapter() -> Choice:
     """Return the selected network adapter, or the first usable of enet and socket."""
     return _selection.current()
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Choice | None:
     if name == "selected_adapter":
         return _selection.adapter
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,6 +19,7 @@ from pygnetic.network._enet_binding import Address, Happening, Host, Remote
 from pygnetic.network._enet_host import CHANNELS, LEAST_BUFFERED, dialling, enlarge_buffers, listen
 from pygnetic.network._enet_peer import LARGEST_UNRELIABLE, Peer
 from pygnetic.network._enet_slots import Slots
+from pygnetic.network._records import ENET
 from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, never_opened, resolve
 from pygnetic.network.enet_filter import DatagramFilter
 
@@ -55,8 +56,8 @@ _UNNOTED: _Noted = (None, -1, 0, None, None)
 class Adapter:
     """One ENet host."""
 
-    title = "UDP (enet)"
-    other = "socket"  # the adapter that the server may be on, when nobody answers over this one
+    title = ENET.title
+    other = ENET.instead
     largest_unreliable = LARGEST_UNRELIABLE
 
     def __init__(self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits) -> None:
@@ -70,8 +71,7 @@ class Adapter:
         self._noted = _UNNOTED  # the packet that is being taken, and what becomes of it
         self._answers: list[tuple[bytes, int]] = []  # cookies to connect with
         self._made: list[Remote] = []  # what ENet made of the first of them
-        spare = _SPARE_PEERS_OF_CLIENT if address is None else _SPARE_PEERS + limits.strangers
-        slots = conn_limit + spare
+        slots = conn_limit + (_SPARE_PEERS_OF_CLIENT if address is None else _SPARE_PEERS + limits.strangers)
         if slots > _MOST_PEERS:
             raise ValueError(f"conn_limit is {conn_limit}; ENet can have {_MOST_PEERS - spare} connections")
         self._peers: list[Peer | None] = [None] * slots

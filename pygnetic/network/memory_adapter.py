@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
 from pygnetic.network import base
+from pygnetic.network._records import MEMORY
 from pygnetic.network.base import (
     CLOSED,
     OPENED,
@@ -108,7 +109,7 @@ class Adapter:
     :param clock: the clock that deadlines are judged by, in seconds; a test can hand in its own.
     """
 
-    title = "memory"
+    title = MEMORY.title
     largest_unreliable = None
 
     def __init__(

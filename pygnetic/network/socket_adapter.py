@@ -19,6 +19,7 @@ from pygnetic.limits import Limits
 from pygnetic.network._dialling import Attempt, Dialler
 from pygnetic.network._framing import CHUNK, CLOSING, OPEN, Peer
 from pygnetic.network._framing import CLOSED as GONE
+from pygnetic.network._records import SOCKET
 from pygnetic.network.base import CLOSED, Event, Resolved, check_port, listen_error, resolve
 
 __all__ = ["Adapter", "Peer"]
@@ -36,8 +37,8 @@ _PAUSE = 0.2
 class Adapter:
     """One selector, and one socket a peer."""
 
-    title = "TCP (socket)"
-    other = "enet"  # the adapter that the server may be on, when nobody answers over this one
+    title = SOCKET.title
+    other = SOCKET.instead
     largest_unreliable = None
 
     def __init__(self, address: tuple[str, int] | None = None, conn_limit: int = 4, *, limits: Limits) -> None:

@@ -1,16 +1,16 @@
 """Choosing how messages become bytes: MessagePack or JSON."""
 
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
-from pygnetic._core.registry import Record, Selection, Shelf
+from pygnetic._core.registry import AdapterRegistry, Record, Selection
 from pygnetic.limits import DEFAULT, Limits
 from pygnetic.serialization.base import Packet
 
 __all__ = ["get_adapter", "pack", "select_adapter", "selected_adapter", "unpack", "unpacker"]
 
 
-def _is_adapter(candidate: object) -> bool:
+def _is_adapter(candidate: object) -> TypeGuard[Any]:
     return hasattr(candidate, "wire_name") and all(
         callable(getattr(candidate, name, None)) for name in ("pack", "unpack", "unpacker")
     )
@@ -35,13 +35,14 @@ def _json() -> ModuleType:
     return adapter
 
 
-_RECORDS = {
-    "msgpack": Record(_msgpack, "the default", "msgpack", ("msgpack",)),
-    "msgspec": Record(_msgspec, "the same bytes as msgpack, faster", "msgspec", ("msgspec",)),
-    "json": Record(_json, "readable"),
-}
-_shelf = Shelf("serialization", _RECORDS, _is_adapter)
-_selection = Selection(_shelf, ("msgpack", "json"))
+_RECORDS = (
+    Record("msgpack", "the default", "msgpack", ("msgpack",)),
+    Record("msgspec", "the same bytes as msgpack, faster", "msgspec", ("msgspec",)),
+    Record("json", "readable"),
+)
+_LOADERS = {"msgpack": _msgpack, "msgspec": _msgspec, "json": _json}
+registry: AdapterRegistry[Any] = AdapterRegistry("serialization", _RECORDS, _LOADERS, _is_adapter)
+_selection = Selection(registry, ("msgpack", "json"))
 
 
 def get_adapter(names: Any) -> Any:
@@ -55,10 +56,10 @@ def get_adapter(names: Any) -> Any:
     >>> pygnetic.serialization.get_adapter('json').wire_name
     'json'
     """
-    return _shelf.get(names)
+    return registry.get(names)
 
 
-def select_adapter(names: object) -> object:
+def select_adapter(names: Any) -> Any:
     """Make a serialization adapter the one that message factories use when they are not told another.
 
     :param names: as for :func:`get_adapter`.
