@@ -6,17 +6,13 @@ import logging
 from typing import Any
 
 import pytest
-from world import HOST, Recorder, World
+from world import HOST, Recorder, World, texts
 
 import pygnetic as net
 from pygnetic import event
 from pygnetic.errors import MessageTooLarge
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
-
-
-def texts(handler: Recorder) -> list[Any]:
-    return [message.text for message in handler.messages]
 
 
 def update(end: Any, error: type[Exception] = ZeroDivisionError) -> int:
