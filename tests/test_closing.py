@@ -10,11 +10,22 @@ from typing import Any
 
 import pytest
 from abuse import needs_posix
+from memory_pair import Pair
 from world import HOST, Recorder, World, texts
 
 import pygnetic as net
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
+
+
+def test_control_packets_are_ignored_while_closing(pair: Pair) -> None:
+    remote = pair.remote
+    for nonsense in (b"\xc1", b"\xc1\x09", b"\xc1\x02", b"\xc1\x03", b"\xc1\x04" + b"\0" * 8, b"\xc1\x05", b"\xc1\x06"):
+        pair.connection._peer.send(nonsense)
+    remote.disconnect(0, "enough")
+    pair.server.update()
+    assert str(remote.reason) == "CLOSED: enough"
+
 
 CLOSED, KICKED, LOST = DisconnectReason.CLOSED, DisconnectReason.KICKED, DisconnectReason.LOST
 

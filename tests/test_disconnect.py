@@ -5,11 +5,61 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from memory_pair import Pair
 from world import Recorder, World, texts
 
 from pygnetic.errors import DisconnectReason, Reason
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
+
+# -- disconnect() of one connection
+
+
+def test_disconnect_says_why(pair: Pair) -> None:
+    pair.remote.disconnect(0, "be nice")
+    pair.update(2)
+    assert str(pair.connection.reason) == "KICKED: be nice"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("be nice",), r"disconnect\(\) takes when, 0 or -1, before the reason: disconnect\(reason='be nice'\)"),
+        ((None,), r"disconnect\(\) takes when, 0 or -1, before the reason"),
+        ((0, ValueError("no such move")), r"the reason is a text, not ValueError\('no such move'\); str\(\) makes one"),
+        ((0, b"be nice"), r"the reason is a text, not b'be nice'"),
+    ],
+)
+def test_disconnect_with_something_else(pair: Pair, arguments: Any, text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        pair.remote.disconnect(*arguments)
+    assert pair.remote.connected
+    pair.remote.disconnect()
+    pair.update(2)
+    assert not pair.connection.connected
+
+
+def test_disconnect_now_drops_what_waits(pair: Pair) -> None:
+    handler = pair.server.handlers()[0]
+    pair.connection.net_ready()
+    pair.connection.disconnect(-1)
+    pair.update(2)
+    assert handler.got == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("when", [0, 1])
+def test_disconnect_delivers_what_was_sent_before(pair: Pair, when: int) -> None:
+    handler = pair.server.handlers()[0]
+    for _ in range(200):
+        pair.connection.net_ready()
+    pair.connection.disconnect(when)
+    pair.connection.disconnect()
+    pair.update(3)
+    assert len(handler.got) == 200  # type: ignore[attr-defined]
+
+
+# -- what is counted, and the rest
+
 
 CLOSED, KICKED, LOST = DisconnectReason.CLOSED, DisconnectReason.KICKED, DisconnectReason.LOST
 

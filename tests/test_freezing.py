@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import pytest
+from samples import make_factory
 from world import HOST, World
 
 import pygnetic as net
+from pygnetic.message import MessageFactory
+
+
+def test_register_after_the_freeze(factory: MessageFactory) -> None:
+    with net.Client(message_factory=factory, n_adapter="memory") as client:
+        factory.register("in_time")
+        client.connect("localhost", 9)
+        with pytest.raises(RuntimeError, match=r"register\('late'\) comes too late"):
+            factory.register("late")
+    other = make_factory()
+    with net.Server(message_factory=other, n_adapter="memory"):
+        with pytest.raises(RuntimeError, match=r"register\('late'\) comes too late"):
+            other.register("late")
 
 
 def test_the_factory_that_is_given_is_the_one_that_is_frozen(world: World) -> None:

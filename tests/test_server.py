@@ -11,6 +11,14 @@ from world import HOST, Recorder, World, texts
 import pygnetic as net
 from pygnetic import event
 
+# -- its address
+
+
+def test_a_server_on_a_given_port_says_where_it_is(memory_world: World) -> None:
+    server = memory_world.server(port=12345)
+    assert server.address == (HOST, 12345)
+
+
 # -- factories and handler classes
 
 

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import pytest
+from memory_pair import Pair
 from world import World
 
+import pygnetic as net
 from pygnetic._core import packets
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
+from pygnetic.message import MessageFactory
+
+
+def test_pings_of_those_who_join_together_are_spread(factory: MessageFactory) -> None:
+    with Pair(factory) as pair:
+        clients = [net.Client(message_factory=factory, n_adapter="memory", clock=pair.clock) for _ in range(3)]
+        for client in clients:
+            client.connect(*pair.server.address)
+        for _ in range(3):
+            pair.update()
+            for client in clients:
+                client.update()
+        connections = pair.server.connections()
+        due = [link.due - pair.clock.now for link in pair.server._loop.links.values()]
+        assert len(set(due)) == len(connections) == 4 and min(due) > 0 and max(due) < 1
+        for client in clients:
+            client.close()
 
 
 def test_a_silent_client_times_out(memory_world: World) -> None:
