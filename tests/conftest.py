@@ -13,6 +13,7 @@ from figures import figure, pytest_addoption, pytest_terminal_summary  # noqa: F
 from memory_pair import Pair
 from programs import EXAMPLES, Program
 from samples import Keeper, make_factory
+from tables import hands, sit_down  # noqa: F401
 from world import World
 
 from pygnetic import client, event, message, network, serialization, server
