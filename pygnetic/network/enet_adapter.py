@@ -73,7 +73,9 @@ class Adapter:
         self._made: list[Remote] = []  # what ENet made of the first of them
         slots = conn_limit + (_SPARE_PEERS_OF_CLIENT if address is None else _SPARE_PEERS + limits.strangers)
         if slots > _MOST_PEERS:
-            raise ValueError(f"conn_limit is {conn_limit}; ENet can have {_MOST_PEERS - spare} connections")
+            raise ValueError(
+                f"conn_limit is {conn_limit}; ENet can have {_MOST_PEERS - slots + conn_limit} connections"
+            )
         self._peers: list[Peer | None] = [None] * slots
         if address is None:
             self._host = dialling(slots)
