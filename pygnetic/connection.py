@@ -26,9 +26,8 @@ class Loop(Courier, Protocol):
 
     limits: Limits
     clock: Callable[[], float]
-
-    def next_id(self) -> int:
-        """Return a number that no other connection has."""
+    #: Returns a number that no other connection has.
+    next_id: Callable[[], int]
 
     def receivers(self, handler: Handler, factory: MessageFactory) -> Receivers:
         """Return how messages reach a handler; TypeError if it has a method that cannot be called."""

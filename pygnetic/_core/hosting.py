@@ -146,7 +146,9 @@ class Hosting(ClosingLoop):
         if link.connection is None:
             Connection(self.owner, link, self._factory)
         self.unannounced[link] = self.now
-        super().follow(link)
+        if not link.inbox.open:  # else Ctrl-C came between this and the next line
+            self._begin(link)
+        self.timers.set(link, link.session.deadline)
         self.links[link.peer] = link
         self.admitted(link)
 

@@ -47,8 +47,9 @@ class Link:
 
     def send_control_packets(self) -> None:
         """Send what the session has to send, each packet once, whatever is done again after Ctrl-C."""
-        peer = self.peer
-        for outgoing in self.session.packets_to_send():
+        peer, session = self.peer, self.session
+        while session.outgoing:
+            outgoing = session.outgoing[0]
             if self._sending is None or self._sending[0] is not outgoing:
                 self._sending = outgoing, peer.taking
             if peer.taking is self._sending[1] or length_hint(peer.taking):  # else it was taken
@@ -57,6 +58,7 @@ class Link:
                     peer.break_off(packet)
                 else:
                     peer.send(packet, reliable=reliable, ordered=reliable, urgent=True)
+            session.sent()
         self._sending = None
 
     def is_reliable(self, packet: bytes) -> bool:

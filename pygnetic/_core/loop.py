@@ -2,9 +2,9 @@
 
 import logging
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import count
+from itertools import count, cycle
 from operator import length_hint
 from threading import get_ident
 from typing import Protocol, cast
@@ -67,21 +67,14 @@ class Loop(Dispatcher):
         self.mark_unflushed = self._unflushed.setdefault
         self._arrived: list[list[base.Event]] = []  # what each poll brought and is not sorted yet
         self._sorting = _SORTED  # and how far it is
-        self._ids = count(1)
-        self._phases = count(1)
+        # Return a number that no other connection has; which part of a second a session waits with its first PING.
+        self.next_id: Callable[[], int] = count(1).__next__
+        self.next_phase: Callable[[], float] = cycle([number / _SPREAD for number in range(1, _SPREAD)]).__next__
         self._last_awake = self.clock()  # in update() or connect()
         self._replied = False  # control packets wait for a flush
         self.now = self._last_awake  # when the last poll returned
 
     # -- what a connection asks of it
-
-    def next_id(self) -> int:
-        """Return a number that no other connection has."""
-        return next(self._ids)
-
-    def next_phase(self) -> float:
-        """Return which part of a second a session waits with its first PING."""
-        return next(self._phases) % _SPREAD / _SPREAD
 
     def warn_of_waiting(self, messages: int) -> None:
         """Warn a beginner who sends, and never calls update()."""
@@ -320,7 +313,7 @@ class Loop(Dispatcher):
         """A connection is open: from now on it is the user's."""
         link.outbox.open()
         link.inbox.agenda = iter(()), partial(self.announce, link)
-        if link.outbox.messages:
+        if any(link.outbox.queues):
             self.mark_unflushed(link.outbox)
         self.mark_ready(link)
         link.inbox.open = True  # last: if Ctrl-C comes before, all of it is done again

@@ -153,7 +153,11 @@ class Session:
         """Return the control packets to send; each is forgotten when the next one is asked for."""
         while self.outgoing:
             yield self.outgoing[0]
-            self.outgoing = self.outgoing[1:]
+            self.sent()
+
+    def sent(self) -> None:
+        """Forget the first of ``outgoing``, for a caller who looks at that."""
+        self.outgoing = self.outgoing[1:]
 
     # -- what the caller tells
 
