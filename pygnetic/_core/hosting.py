@@ -95,10 +95,10 @@ class Hosting(ClosingLoop):
         if session.state == CONNECTING:
             session.refuse(Reason(DisconnectReason.SERVER_FULL, _CROWD), self.now)
             self.follow(link)
-        self.pending.pop(link.peer, None)
+        link.peer.abort()
         session.end()
         self.timers.set(link, inf)
-        link.peer.abort()
+        self.pending.pop(link.peer, None)
 
     def follow(self, link: Link) -> None:
         """Do what the session of a link wants done; harmless when repeated."""
