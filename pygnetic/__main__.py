@@ -88,7 +88,7 @@ def _number(text: str, kind: Callable[[str], float], what: str, low: float, high
     except ValueError:
         number = low - 1
     if not low <= number <= high:
-        raise argparse.ArgumentTypeError(f"{text!r} is no {what}; that is a number from {low} to {high}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {what}; that is a number from {low} to {high}")
     return number
 
 

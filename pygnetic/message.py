@@ -141,7 +141,7 @@ class MessageFactory:
         try:
             return self._entries[cast("type[Message]", message_class)]
         except (KeyError, TypeError):
-            text = "{} is no message class of this factory"
+            text = "{} is not a message class of this factory"
             raise ValueError(unregistered(message_class, self._types, text)) from None
 
     def get_by_name(self, name: str) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 __all__ = ["Stats", "Traffic"]
 
-# Loss is the share of so many PINGs, one a second, that came to nothing.
+# PINGs, one a second, over which the loss is measured.
 _PINGS = 50
 # How much of each change goes into the jitter: RFC 3550 (RTP), section 6.4.1.
 _GAIN = 1 / 16
@@ -147,7 +147,7 @@ class Tally(dict[type, list[int]]):
                 traffic[1] += len(data)
 
     def received(self, messages: list[object], size: int) -> None:
-        """Count the messages of a packet of so many bytes; each counts with the same share of it."""
+        """Count the messages of a packet of ``size`` bytes; each counts with the same share of it."""
         count = len(messages)
         kinds = set(map(type, messages)) if count > 1 else ()
         if len(kinds) < 2:

@@ -339,7 +339,7 @@ def test_the_log_is_not_filled(memory_world: World, caplog: pytest.LogCaptureFix
         clock.now += 2
         Raw(world, scene.server).peer.send(b"nonsense")
         world.pump()
-        assert [record.getMessage() for record in caplog.records][10] == "and 490 others that were sent away"
+        assert [record.getMessage() for record in caplog.records][10] == "and 490 others that were refused"
 
 
 # -- enet

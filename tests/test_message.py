@@ -203,11 +203,11 @@ def test_a_class_of_another_factory(factory: MessageFactory) -> None:
     for look_up in (factory.get_type_id, factory.get_params, factory.get_delivery):
         with pytest.raises(ValueError, match=r"^this chat was registered with another MessageFactory"):
             look_up(other)
-        with pytest.raises(ValueError, match=r"^\[\] is no message class"):
+        with pytest.raises(ValueError, match=r"^\[\] is not a message class"):
             look_up([])
     with pytest.raises(ValueError, match=r"^this chat was registered with another MessageFactory"):
         factory.pack(other("hi"))
-    with pytest.raises(ValueError, match="str is no message class"):
+    with pytest.raises(ValueError, match="str is not a message class"):
         factory.pack("chat")
     with pytest.raises(TypeError, match=r"^pack\(\) takes a message, such as chat\(text\), and not its class$"):
         factory.pack(factory.get_by_name("chat"))

@@ -17,22 +17,24 @@ def test_a_port(port: int) -> None:
 
 @pytest.mark.parametrize("port", [-1, 65536, True, 80.5, "80", None, 10**30])
 def test_no_port(port: Any) -> None:
-    with pytest.raises(OSError, match=r"is no port \(host 'here'\); a port is a number from 1 to 65535"):
+    with pytest.raises(OSError, match=r"is not a port \(host 'here'\); a port is a number from 1 to 65535"):
         base.check_port("here", port, 1)
 
 
 def test_a_port_that_is_a_text() -> None:
     """It comes from sys.argv or from a text field."""
-    with pytest.raises(OSError, match=r"^\[Errno \d+\] '80' is no port .* to 65535, and this is a text: int\('80'\)$"):
+    with pytest.raises(
+        OSError, match=r"^\[Errno \d+\] '80' is not a port .* to 65535, and this is a text: int\('80'\)$"
+    ):
         base.check_port("here", "80", 1)
 
 
 @pytest.mark.parametrize(
     ("host", "text"),
     [
-        ("localhost:10000", "'localhost:10000' is no host; the port stands by itself: 'localhost', 10000"),
-        ("10.0.0.7:80", "the port stands by itself: '10.0.0.7', 80"),
-        (10000, "10000 is no host; give a name or an address, such as 'localhost', or port=10000"),
+        ("localhost:10000", "'localhost:10000' is not a host; give the port by itself: 'localhost', 10000"),
+        ("10.0.0.7:80", "give the port by itself: '10.0.0.7', 80"),
+        (10000, "10000 is not a host; give a name or an address, such as 'localhost', or port=10000"),
     ],
 )
 def test_a_port_where_the_host_is_due(host: Any, text: str) -> None:
@@ -87,7 +89,7 @@ def test_numbers_resolve_without_a_thread(host: str, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("host", ["", None, 5, b"127.0.0.1"])
 def test_no_host(host: Any) -> None:
-    with pytest.raises(OSError, match="is no host; give a name or an address, such as 'localhost'"):
+    with pytest.raises(OSError, match="is not a host; give a name or an address, such as 'localhost'"):
         base.resolve(host, 80, 1.0, kind=socket.SOCK_STREAM)
 
 

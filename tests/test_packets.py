@@ -105,12 +105,12 @@ def test_cut_or_lengthened(packet: bytes) -> None:
 @pytest.mark.parametrize(
     ("read", "packet", "text"),
     [
-        (packets.read_hello, b"\xc1\1\1", "no HELLO: it ends early"),
-        (packets.read_hello, b"\xc1\1\1\0\0\0\0\1\xff\0\0", "no HELLO: its text is no UTF-8"),
-        (packets.read_refuse, b"\xc1\3\5\0", "no REFUSE or BYE: it ends early"),
-        (packets.read_refuse, b"\xc1\3\5\0\1\xff\0\0", "no REFUSE or BYE: its text is no UTF-8"),
-        (packets.read_refuse, b"\xc1\3\5\0\0\0\1\xff", "no REFUSE: its text is no UTF-8"),
-        (packets.read_bye, b"\xc1\6\x63\0\0\0", "no REFUSE or BYE: no reason has the number 99"),
+        (packets.read_hello, b"\xc1\1\1", "invalid HELLO: too short"),
+        (packets.read_hello, b"\xc1\1\1\0\0\0\0\1\xff\0\0", "invalid HELLO: the text is not valid UTF-8"),
+        (packets.read_refuse, b"\xc1\3\5\0", "invalid REFUSE or BYE: too short"),
+        (packets.read_refuse, b"\xc1\3\5\0\1\xff\0\0", "invalid REFUSE or BYE: the text is not valid UTF-8"),
+        (packets.read_refuse, b"\xc1\3\5\0\0\0\1\xff", "invalid REFUSE: the text is not valid UTF-8"),
+        (packets.read_bye, b"\xc1\6\x63\0\0\0", "invalid REFUSE or BYE: unknown reason 99"),
     ],
 )
 def test_what_is_wrong_is_said_to_people(read: Any, packet: bytes, text: str) -> None:
@@ -121,9 +121,9 @@ def test_what_is_wrong_is_said_to_people(read: Any, packet: bytes, text: str) ->
 
 @pytest.mark.parametrize("wrong", [b"", b"\xc1\4", b"\xc1\4" + b"\0" * 7, b"\xc1\4" + b"\0" * 9])
 def test_ping_and_pong_have_one_length(wrong: bytes) -> None:
-    with pytest.raises(DecodeError, match="no PING: its length is wrong"):
+    with pytest.raises(DecodeError, match="invalid PING: wrong length"):
         packets.pong(wrong)
-    with pytest.raises(DecodeError, match="no PONG: its length is wrong"):
+    with pytest.raises(DecodeError, match="invalid PONG: wrong length"):
         packets.read_pong(wrong, 0.0)
 
 
@@ -140,7 +140,7 @@ def test_hello_of_another_version_is_read_no_further() -> None:
     ],
 )
 def test_hello_that_is_none(body: bytes) -> None:
-    with pytest.raises(DecodeError, match="no HELLO"):
+    with pytest.raises(DecodeError, match="invalid HELLO"):
         packets.read_hello(b"\xc1\1" + body)
 
 
@@ -154,19 +154,19 @@ def test_hello_that_is_none(body: bytes) -> None:
     ],
 )
 def test_reason_that_is_none(read: Any, body: bytes) -> None:
-    with pytest.raises(DecodeError, match="no REFUSE or BYE"):
+    with pytest.raises(DecodeError, match="invalid REFUSE or BYE"):
         read(b"\xc1\3" + body)
 
 
 @pytest.mark.parametrize("rest", [b"\0\1\xff", b"\x40\1" + b"a" * 16385, b"\0\2a", b"\0\0a"])
 def test_refuse_with_a_wrong_description(rest: bytes) -> None:
-    with pytest.raises(DecodeError, match="no REFUSE"):
+    with pytest.raises(DecodeError, match="invalid REFUSE"):
         packets.read_refuse(b"\xc1\3\6\0\0" + rest)
 
 
 @pytest.mark.parametrize("rest", [b"", b"\2", b"\0\0"])
 def test_bye_with_a_wrong_end(rest: bytes) -> None:
-    with pytest.raises(DecodeError, match="no BYE: its end is wrong"):
+    with pytest.raises(DecodeError, match="invalid BYE: wrong end"):
         packets.read_bye(b"\xc1\6\0\0\0" + rest)
 
 

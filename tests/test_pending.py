@@ -58,7 +58,7 @@ def test_ten_lines_a_second_are_logged_and_the_others_counted(caplog: pytest.Log
     assert caplog.messages == [f"refused {number}" for number in range(10)]
     caplog.clear()
     pending.log(101.0, "refused %d", 25)
-    assert caplog.messages == ["and 15 others that were sent away", "refused 25"]
+    assert caplog.messages == ["and 15 others that were refused", "refused 25"]
     caplog.clear()
     pending.log(102.5, "refused %d", 26)
     assert caplog.messages == ["refused 26"]

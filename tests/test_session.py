@@ -190,7 +190,9 @@ def test_a_server_gives_up_without_a_word() -> None:
     assert ends.server.ending is Ending.NOW and not ends.server.outgoing and events(ends.server) == []
 
 
-@pytest.mark.parametrize(("code", "text"), [(DisconnectReason.UNREACHABLE, "nobody is at home"), (LOST, "hung up")])
+@pytest.mark.parametrize(
+    ("code", "text"), [(DisconnectReason.UNREACHABLE, "nobody is at home"), (LOST, "before it let us in")]
+)
 def test_a_line_that_never_opened(code: DisconnectReason, text: str) -> None:
     ends = Ends()
     ends.client.lost(code, ends.now)

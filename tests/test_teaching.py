@@ -353,8 +353,8 @@ def test_a_server_that_hangs_up_at_once():
         world.until(lambda: connection.reason)
         assert connection.reason.code.name == "LOST"
         assert connection.reason.text == (
-            "the other end hung up before it let us in; is it a pygnetic server, and was update() called within 5 s of "
-            "connect()?"
+            "the other end closed the connection before it let us in; is it a pygnetic server, and was update() called "
+            "within 5 s of connect()?"
         )
 
 

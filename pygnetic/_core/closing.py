@@ -51,7 +51,7 @@ class ClosingLoop(Loop):
             self.closed = True
         self.adapter.close()
         links = list(self.links.values())
-        # of who is CLOSED and still here, one handler raised in on_disconnect() and others are to be told
+        # a CLOSED link that is still here has handlers to call: one of them raised in on_disconnect()
         for link in links + [link for link in self.ready if link.session.state == CLOSED]:
             self.end_link(link)
             errors += self.call_all(link)
@@ -81,10 +81,10 @@ class ClosingLoop(Loop):
     def _say_goodbye(self, final: bool) -> goodbye.Goodbye:
         """Send everything, and say BYE to everybody.
 
-        :param final: nobody goes on reading here; else return who is to be waited for.
+        :param final: nobody goes on reading here; else the peers to wait for are returned.
         """
         self._flush_all()
-        self.take_arrived()  # who is gone already is not waited for
+        self.take_arrived()  # peers that are gone already are not waited for
         reason = Reason(DisconnectReason.CLOSED)
         waiting = []
         for link in self.links.values():
@@ -121,7 +121,7 @@ class ClosingLoop(Loop):
         self.kill("the program has ended")
 
     def disown(self) -> None:
-        """Be a dead copy of what is the parent process's."""
+        """Be a dead copy: this process is a fork, and the loop belongs to its parent."""
         self.closed = self._ended = True
         self._updating = 0  # the thread that was in it is the parent's
         self.why_closed = "is a copy of the parent process's, made by a fork"

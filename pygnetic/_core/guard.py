@@ -1,4 +1,4 @@
-"""One thread at a time: who is in update(), and who may use the network beside it."""
+"""One thread at a time: which one is in update(), and which one may use the network outside of it."""
 
 import contextlib
 import sys
@@ -72,7 +72,7 @@ class OneThread:
         return self._last_thread == get_ident()
 
     def runs(self, method: Callable[..., None], times: int = 1, thread: int = 0) -> bool:
-        """Whether a thread, or the one that was last in update(), is in a method of this object, so many times."""
+        """Whether a thread, or the one that was last in update(), is in a method of this object, ``times`` deep."""
         frame = sys._current_frames().get(thread or self._updating)
         while frame is not None and times:
             times -= frame.f_code is method.__code__ and frame.f_locals.get("self") is self

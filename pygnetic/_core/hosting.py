@@ -89,7 +89,7 @@ class Hosting(ClosingLoop):
             self.follow(link)
 
     def _push_out(self, link: Link) -> None:
-        """Close a pending connection to make room for the next, and say why: it may be somebody who has only come."""
+        """Close a pending connection to make room for the next, and say why: it may be an honest client."""
         session = link.session
         assert isinstance(session, ServerSession)
         if session.state == CONNECTING:
@@ -156,7 +156,7 @@ class Hosting(ClosingLoop):
         """It is not pending any more."""
         self.pending.pop(link.peer, None)
 
-    # -- the user is told
+    # -- the beginning, for the user
 
     def announce(self, link: Link) -> None:
         """Have the handler made, and tell the user of a new connection."""

@@ -23,7 +23,7 @@ __all__: list[str] = []
 _PACKET_COST = 100
 
 # Decoding the worst 64 KiB takes 10 ms, and 256 such packets would take seconds: when the packets of one connection
-# have taken so many seconds of an update, the rest wait for the next. Those of up to so many bytes are not timed.
+# have taken this many seconds of an update, the rest wait for the next. Packets of at most _SMALL bytes are not timed.
 _DECODING = 0.002
 _SMALL = 256
 

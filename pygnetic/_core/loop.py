@@ -270,7 +270,7 @@ class Loop(Dispatcher):
             return  # it overtook WELCOME, and is old by the time WELCOME comes
         if state == OPEN or not link.inbox.enqueue(happened):  # OPEN: it was put, and is over the limit
             text = "packets came faster than they could be handled (Limits.backlog)"
-            # not at once: ENet's own goodbye would overtake ours, which tells the reason
+            # not at once: ENet's own disconnect would overtake our BYE, which tells the reason
             self.close_link(link, Reason(DisconnectReason.OVERLOADED, text))
         elif state == LEAVING:
             self.mark_ready(link)

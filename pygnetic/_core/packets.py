@@ -66,7 +66,7 @@ def hello(schema_hash: int, wire_name: str, application: bytes = b"") -> bytes:
 
 
 def read_hello(packet: bytes) -> Hello:
-    """:raises DecodeError: it is no HELLO. A HELLO of another version is read no further than its version."""
+    """:raises DecodeError: it is not a valid HELLO. A HELLO of another version is read no further than its version."""
     try:
         _, _, version, schema_hash, length = _HELLO.unpack_from(packet)
         if version != VERSION:
@@ -75,12 +75,12 @@ def read_hello(packet: bytes) -> Hello:
         name = packet[_HELLO.size : start].decode()
         (size,) = _LENGTH.unpack_from(packet, start)
     except struct.error:
-        raise DecodeError("no HELLO: it ends early") from None
+        raise DecodeError("invalid HELLO: too short") from None
     except UnicodeDecodeError:
-        raise DecodeError("no HELLO: its text is no UTF-8") from None
+        raise DecodeError("invalid HELLO: the text is not valid UTF-8") from None
     application = packet[start + _LENGTH.size :]
     if len(application) != size or size > MAX_APPLICATION:
-        raise DecodeError("no HELLO: its length is wrong")
+        raise DecodeError("invalid HELLO: wrong length")
     return Hello(version, schema_hash, name, application)
 
 
@@ -112,14 +112,14 @@ def _read_reason(packet: bytes) -> tuple[Reason, bytes]:
         _, _, code, length = _REASON.unpack_from(packet)
         end = _REASON.size + length
         if length > MAX_TEXT or len(packet) < end:
-            raise DecodeError("no REFUSE or BYE: its length is wrong")
+            raise DecodeError("invalid REFUSE or BYE: wrong length")
         text = packet[_REASON.size : end].decode()
     except struct.error:
-        raise DecodeError("no REFUSE or BYE: it ends early") from None
+        raise DecodeError("invalid REFUSE or BYE: too short") from None
     except UnicodeDecodeError:
-        raise DecodeError("no REFUSE or BYE: its text is no UTF-8") from None
+        raise DecodeError("invalid REFUSE or BYE: the text is not valid UTF-8") from None
     if code not in _CODES:
-        raise DecodeError(f"no REFUSE or BYE: no reason has the number {code}")
+        raise DecodeError(f"invalid REFUSE or BYE: unknown reason {code}")
     return Reason(DisconnectReason(code), printable(text)), packet[end:]
 
 
@@ -134,17 +134,17 @@ def refuse(reason: Reason, description: str = "", most: int = MAX_PACKET) -> byt
 
 
 def read_refuse(packet: bytes) -> Refusal:
-    """:raises DecodeError: it is no REFUSE."""
+    """:raises DecodeError: it is not a valid REFUSE."""
     reason, rest = _read_reason(packet)
     if len(rest) < _LENGTH.size:
-        raise DecodeError("no REFUSE: it ends early")
+        raise DecodeError("invalid REFUSE: too short")
     (size,) = _LENGTH.unpack_from(rest)
     if size > MAX_DESCRIPTION or len(rest) != _LENGTH.size + size:
-        raise DecodeError("no REFUSE: its length is wrong")
+        raise DecodeError("invalid REFUSE: wrong length")
     try:
         return Refusal(reason, rest[_LENGTH.size :].decode())
     except UnicodeDecodeError:
-        raise DecodeError("no REFUSE: its text is no UTF-8") from None
+        raise DecodeError("invalid REFUSE: the text is not valid UTF-8") from None
 
 
 def bye(reason: Reason, final: bool = False, most: int = MAX_PACKET) -> bytes:
@@ -157,10 +157,10 @@ def bye(reason: Reason, final: bool = False, most: int = MAX_PACKET) -> bytes:
 
 
 def read_bye(packet: bytes) -> Farewell:
-    """:raises DecodeError: it is no BYE."""
+    """:raises DecodeError: it is not a valid BYE."""
     reason, rest = _read_reason(packet)
     if rest not in (b"\0", b"\1"):
-        raise DecodeError("no BYE: its end is wrong")
+        raise DecodeError("invalid BYE: wrong end")
     return Farewell(reason, rest == b"\1")
 
 
@@ -172,10 +172,10 @@ def ping(now: float) -> bytes:
 def pong(packet: bytes) -> bytes:
     """Return the answer to a PING: the same clock.
 
-    :raises DecodeError: it is no PING.
+    :raises DecodeError: it is not a valid PING.
     """
     if len(packet) != _PING.size:
-        raise DecodeError("no PING: its length is wrong")
+        raise DecodeError("invalid PING: wrong length")
     return bytes((MARK, PONG)) + packet[2:]
 
 
@@ -187,10 +187,10 @@ def stamp(packet: bytes) -> int:
 def read_pong(packet: bytes, now: float) -> float:
     """Return the round-trip time in seconds; to be believed only if a PING with this :func:`stamp` was sent.
 
-    :raises DecodeError: it is no PONG.
+    :raises DecodeError: it is not a valid PONG.
     """
     if len(packet) != _PING.size:
-        raise DecodeError("no PONG: its length is wrong")
+        raise DecodeError("invalid PONG: wrong length")
     return max(now - stamp(packet) / 1e6, 0.0)
 
 

@@ -31,7 +31,7 @@ class Pending(dict[Peer, Link]):
         """Log a line, unless too many were logged in the second before ``now``."""
         if now >= self._since + 1:
             if self._suppressed:
-                _logger.info("and %d others that were sent away", self._suppressed)
+                _logger.info("and %d others that were refused", self._suppressed)
             self._since, self._logged, self._suppressed = now, 0, 0
         if self._logged < _LINES:
             self._logged += 1

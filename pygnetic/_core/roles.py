@@ -75,8 +75,8 @@ class ClientSession(Session):
             return self._unreachable()
         if code == DisconnectReason.LOST and self.state == CONNECTING:
             return (
-                "the other end hung up before it let us in; is it a pygnetic server, and was update() called within "
-                "5 s of connect()?"
+                "the other end closed the connection before it let us in; is it a pygnetic server, and was update() "
+                "called within 5 s of connect()?"
             )
         return super()._explain(code)
 
@@ -103,13 +103,13 @@ class ServerSession(Session):
 
     def _receive_data(self, packet: bytes, now: float) -> None:
         if self.state == CONNECTING:
-            self._fault(Reason(DisconnectReason.PROTOCOL_ERROR, "the first packet was no HELLO"), now)
+            self._fault(Reason(DisconnectReason.PROTOCOL_ERROR, "the first packet was not a HELLO"), now)
         else:
             super()._receive_data(packet, now)
 
     def _control(self, kind: int, packet: bytes, now: float) -> bool:
         if self.state == CONNECTING and kind not in (packets.PING, packets.HELLO):
-            raise DecodeError("the first packet was no HELLO")
+            raise DecodeError("the first packet was not a HELLO")
         return super()._control(kind, packet, now)
 
     def _shake_hands(self, kind: int, packet: bytes, now: float) -> bool:

@@ -20,8 +20,8 @@ __all__: list[str] = []
 _logger = logging.getLogger("pygnetic")
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
-# A beginner who forgot update() is told when so many messages wait; a program that sends that many before it first
-# calls update() is told as well, and can ignore it.
+# Messages that may wait before a beginner who forgot update() is warned. A program that sends as many before its first
+# update() gets the warning, too, and can ignore it.
 _MANY = 64
 _ADVICE = "call it once a frame, or nothing is sent or received"
 # A Server that is closed sooner served as something else: a look for a free port, or a test.
@@ -64,7 +64,7 @@ def limits_of(given: Any, owner: Any) -> Limits:
     return limits
 
 
-# Where to give what is no option of a Client.
+# Where to give arguments that are not options of a Client.
 _ELSEWHERE = {
     "handler": "; connect(...).add_handler(Player())",
     "host": "; give host and port to connect()",

@@ -28,7 +28,7 @@ def unregistered(message_class: object, classes: Iterable[type], what: str) -> s
     """Explain why an object cannot be sent as a message, and what to do.
 
     :param classes: the message classes that can be sent.
-    :param what: the sentence for an unknown name, with {} in its place: "{} is no message class of this factory".
+    :param what: the sentence for an unknown name, with {} in its place: "{} is not a message class of this factory".
     """
     name = getattr(message_class, "__name__", repr(message_class))
     known = {known.__name__: known for known in classes}

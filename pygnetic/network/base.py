@@ -184,11 +184,11 @@ def eviction_candidates(sources: Mapping[K, tuple[str, object]], count: int) -> 
 def check_host(host: object) -> None:
     """:raises OSError: it is neither a name nor an address."""
     if not isinstance(host, str) or not host:
-        text = f"{host!r} is no host; give a name or an address, such as 'localhost'"
+        text = f"{host!r} is not a host; give a name or an address, such as 'localhost'"
         raise OSError(errno.EINVAL, text + (f", or port={host}" if type(host) is int else ""))
     name, _, digits = host.partition(":")
     if name and digits.isdecimal():  # an IPv6 address has more colons
-        raise OSError(errno.EINVAL, f"{host!r} is no host; the port stands by itself: {name!r}, {digits}")
+        raise OSError(errno.EINVAL, f"{host!r} is not a host; give the port by itself: {name!r}, {digits}")
 
 
 def check_port(host: str, port: object, lowest: int) -> int:
@@ -197,7 +197,7 @@ def check_port(host: str, port: object, lowest: int) -> int:
     :raises OSError: it is not; the text names the address.
     """
     if type(port) is not int or not lowest <= port <= 65535:
-        text = f"{port!r} is no port (host {host!r}); a port is a number from {lowest} to 65535"
+        text = f"{port!r} is not a port (host {host!r}); a port is a number from {lowest} to 65535"
         if isinstance(port, str) and port.isdecimal():  # from sys.argv, or typed into a window
             text += f", and this is a text: int({port!r})"
         raise OSError(errno.EINVAL, text)

@@ -66,7 +66,7 @@ class Scanner:
                 break
             first = data[position]
             if is_map and not left & 1 and first not in _KEYS:
-                raise DecodeError("a dict has a key that is no str, bytes or int")
+                raise DecodeError("a dict has a key that is not a str, bytes or int")
             after, elements = position + sizes[first], -1
             if after == position:
                 width = _BYTES.get(first) or _ARRAYS.get(first) or _MAPS.get(first) or 0
@@ -79,7 +79,7 @@ class Scanner:
                         raise DecodeError(f"a string has {length} bytes; the limit is {limits.packet_size}")
                     after += length
                 elif not width and first >= 0xA0:
-                    raise DecodeError(f"byte 0x{first:02x} is an extension type or no MessagePack at all")
+                    raise DecodeError(f"byte 0x{first:02x} is an extension type, or not MessagePack at all")
                 elif length > limits.container:
                     raise DecodeError(f"a container has {length} elements; the limit is {limits.container}")
                 else:

@@ -29,7 +29,7 @@ SCALARS = frozenset({int, float, str, bytes, bool, type(None)})
 _CONTAINERS = {list, tuple, dict}
 _LEAVES = (str, bytes, int, float, type(None), bytearray, memoryview)
 _KEYS = (str, bytes, int)
-# 60,000 empty lists fit into one packet: from so many values on they are looked at by functions written in C.
+# From this many values on, functions written in C look at them: 60,000 empty lists fit into one packet.
 _MANY = 64
 _ARRAY = {list}
 _PLAIN = SCALARS | {list, dict}

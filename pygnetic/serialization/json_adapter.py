@@ -17,7 +17,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=
 
 
 def _refuse_constant(text: str) -> NoReturn:
-    raise DecodeError(f"{text} is no JSON number")
+    raise DecodeError(f"{text} is not a JSON number")
 
 
 def _small_int(text: str) -> int:
@@ -30,7 +30,7 @@ def _small_int(text: str) -> int:
 def _finite_float(text: str) -> float:
     number = float(text)
     if number - number != 0.0:
-        raise DecodeError(f"{text} is no finite number")
+        raise DecodeError(f"{text} is not a finite number")
     return number
 
 
@@ -91,7 +91,7 @@ def unpack(data: Packet, limits: Limits = DEFAULT) -> object:
         else:
             value = _decode(text)
     except (ValueError, RecursionError) as error:
-        raise DecodeError(f"no JSON message: {error or type(error).__name__}") from None
+        raise DecodeError(f"invalid JSON: {error or type(error).__name__}") from None
     if data.count(b"[") + data.count(b"{") > 1 or data.count(b",") >= limits.container:
         check_batch(value, limits)
     return value

@@ -66,7 +66,7 @@ def unpack(data: Packet, limits: Limits = DEFAULT) -> object:
             ext_hook=_refuse_extension,
         )
     except Exception as error:  # msgpack raises a dozen kinds, among them TypeError for an unhashable key
-        raise DecodeError(f"no MessagePack message: {error or type(error).__name__}") from None
+        raise DecodeError(f"invalid MessagePack: {error or type(error).__name__}") from None
     check_decoded(value, data, limits, pack)
     return value
 

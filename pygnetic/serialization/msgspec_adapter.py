@@ -47,7 +47,7 @@ def unpack(data: Packet, limits: Limits = DEFAULT) -> object:
     try:  # it makes room for 16 elements and grows with what there is, however many a header announces
         value = _decode(data)
     except (ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise DecodeError(f"no MessagePack message: {error or type(error).__name__}") from None
+        raise DecodeError(f"invalid MessagePack: {error or type(error).__name__}") from None
     check_decoded(value, data, limits, pack)
     return value
 
