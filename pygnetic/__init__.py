@@ -25,11 +25,11 @@ def init(
     events: bool = False,
     event_val: int | None = None,
     logging_lvl: int | None = logging.INFO,
-    n_module: Any = ("enet", "socket"),
-    s_module: Any = ("msgpack", "json"),
+    n_module: object = ("enet", "socket"),
+    s_module: object = ("msgpack", "json"),
     *,
-    n_adapter: Any = None,
-    s_adapter: Any = None,
+    n_adapter: object = None,
+    s_adapter: object = None,
 ) -> bool:
     """Choose the adapters, turn on logging, and events if you want them.
 
@@ -60,7 +60,7 @@ def init(
     return None not in chosen
 
 
-def register(name: str, field_names: str | Iterable[str] = (), **kwargs: Any) -> Any:
+def register(name: str, field_names: str | Iterable[str] = (), **kwargs: object) -> Any:
     """Add a message to :data:`pygnetic.message.message_factory` and return its class, a namedtuple.
 
     :param name: what the message is called; ``connection.net_<name>()`` sends it.

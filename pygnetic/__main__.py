@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _number(text: str, kind: Callable[[str], float], what: str, low: float, high: float) -> Any:
+def _number(text: str, kind: Callable[[str], float], what: str, low: float, high: float) -> float:
     try:
         number = kind(text)
     except ValueError:
@@ -103,15 +103,15 @@ def _host(text: str) -> str:
     return text
 
 
-def _port(text: str) -> Any:
+def _port(text: str) -> float:
     return _number(text, int, "port", 1, 65535)
 
 
-def _count(text: str) -> Any:
+def _count(text: str) -> float:
     return _number(text, int, "count", 1, 1_000_000)
 
 
-def _seconds(text: str) -> Any:
+def _seconds(text: str) -> float:
     return _number(text, float, "time", 0, 3600)
 
 

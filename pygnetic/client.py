@@ -42,11 +42,11 @@ class Client(Endpoint):
     def __init__(
         self,
         conn_limit: int = 1,
-        *args: Any,
+        *args: object,
         message_factory: MessageFactory | None = None,
-        n_adapter: Any = None,
+        n_adapter: object = None,
         limits: Limits | None = None,
-        **adapter_options: Any,
+        **adapter_options: object,
     ) -> None:
         check_places("Client", "conn_limit", (conn_limit, *args))
         if isinstance(conn_limit, str) and not conn_limit.isdecimal():

@@ -77,14 +77,14 @@ class Connection:
     )  # fmt: skip
 
     # made for each factory by _class_for(): senders by message class and by name, codec.join
-    _senders: dict[Any, Callable[..., bool]] = {}
+    _senders: dict[object, Callable[..., bool]] = {}
     _join: Callable[[list[bytes]], bytes] | None = None
     _factory: MessageFactory
 
-    def __new__(cls, parent: Any, conn_obj: Link, message_factory: MessageFactory) -> "Connection":
+    def __new__(cls, parent: object, conn_obj: Link, message_factory: MessageFactory) -> "Connection":
         return object.__new__(_class_for(message_factory))
 
-    def __init__(self, parent: Any, conn_obj: Link, message_factory: MessageFactory) -> None:
+    def __init__(self, parent: object, conn_obj: Link, message_factory: MessageFactory) -> None:
         loop = conn_obj.loop
         #: Weak proxy to the Client or Server.
         self.parent = parent
@@ -222,7 +222,7 @@ class Connection:
             ending = Ending.NOW if when < 0 or state == CONNECTING else Ending.AFTER_DATA
             self._loop.close_connection(self._peer, Reason(DisconnectReason.CLOSED, reason), ending)
 
-    def send(self, message: Any, /, *args: Any, **kwargs: Any) -> bool:
+    def send(self, message: object, /, *args: object, **kwargs: object) -> bool:
         """Send a message.
 
         :param message: a message class, its name, or a message, which is sent as it is.

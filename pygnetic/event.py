@@ -60,7 +60,7 @@ def turn_off() -> None:
 
 
 def _poster(make: Any, put: Any, trouble: type[Exception]) -> Callable[..., None]:
-    def post_event(net_type: int, connection: Any, **attributes: Any) -> None:
+    def post_event(net_type: int, connection: object, **attributes: object) -> None:
         global lost
         try:
             taken = put(make(NETWORK, net_type=net_type, connection=connection, **attributes))

@@ -30,7 +30,7 @@ class Handler:
     #: the handler lives, after the end of the connection, too.
     connection: Any = None
     # what it stands for, once that is closed and nobody else needs it: most programs keep no other reference
-    _closed_connection: Any = None
+    _closed_connection: object = None
     #: Weak proxy to the :class:`~pygnetic.server.Server`; None on a client.
     server: Any = None
 
@@ -70,7 +70,7 @@ def misspelt(handler_class: type[Handler]) -> list[tuple[str, str]]:
     return found
 
 
-def signature_of(function: Callable[..., Any], follow_wrapped: bool = True) -> inspect.Signature:
+def signature_of(function: Callable[..., object], follow_wrapped: bool = True) -> inspect.Signature:
     """Return the parameters of a user's function.
 
     :raises ValueError, TypeError: it is written in C, and does not tell.
@@ -81,14 +81,16 @@ def signature_of(function: Callable[..., Any], follow_wrapped: bool = True) -> i
     return inspect.signature(function, follow_wrapped=follow_wrapped, **options)
 
 
-def accepted(function: Callable[..., Any], keywords: dict[str, Any], given: int) -> dict[str, Any]:
+def accepted(function: Callable[..., object], keywords: dict[str, object], given: int) -> dict[str, Any]:
     """Return those keywords that a function can take beside so many arguments given by position."""
     taken = _accepted(function, keywords, given, wrapped=True)
     # the function inside a decorated one says what it wants, and the one outside what it takes
     return _accepted(function, taken, given, wrapped=False) if hasattr(function, "__wrapped__") else taken
 
 
-def _accepted(function: Callable[..., Any], keywords: dict[str, Any], given: int, wrapped: bool) -> dict[str, Any]:
+def _accepted(
+    function: Callable[..., object], keywords: dict[str, object], given: int, wrapped: bool
+) -> dict[str, object]:
     try:
         parameters = signature_of(function, follow_wrapped=wrapped).parameters.values()
     except ValueError:  # some builtins do not tell, deque.append among them
@@ -100,12 +102,12 @@ def _accepted(function: Callable[..., Any], keywords: dict[str, Any], given: int
     return {key: value for key, value in keywords.items() if key in named and key not in positional}
 
 
-def call(function: Callable[..., Any], message: Any, keywords: dict[str, Any]) -> None:
+def call(function: Callable[..., object], message: object, keywords: dict[str, object]) -> None:
     """Call a handler's method with a message and the keywords that it can take."""
     function(message, **accepted(function, keywords, 1))
 
 
-def _in_class(handler_class: type[Handler], name: str) -> tuple[Callable[..., Any], bool]:
+def _in_class(handler_class: type[Handler], name: str) -> tuple[Callable[..., object], bool]:
     """Find out how a message reaches handlers of a class: a function, and whether it is given the adapter's keywords.
 
     :param name: the method's, ``net_`` and the message's name.
@@ -135,7 +137,7 @@ def look_up(name: str) -> Callable[..., None]:
 
 #: A function that takes a handler and a message; whether it takes the adapter's keywords, too; the name of the
 #: ``net_`` method; and whether the class has that. (A NamedTuple would take twice as long to unpack.)
-Receiver = tuple[Callable[..., Any], bool, str, bool]
+Receiver = tuple[Callable[..., object], bool, str, bool]
 
 
 class Receivers(dict[type, Receiver]):

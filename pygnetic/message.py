@@ -5,10 +5,10 @@ import unicodedata
 import zlib
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pygnetic import serialization
-from pygnetic._core.compiled import check_fields, explain, maker, signature
+from pygnetic._core.compiled import Message, check_fields, explain, maker, signature
 from pygnetic._core.delivery import Delivery, delivery_of
 from pygnetic._help.hints import advice, unregistered
 from pygnetic.errors import DecodeError
@@ -22,7 +22,7 @@ class _Entry(NamedTuple):
     """What a factory knows about one message class."""
 
     type_id: int
-    params: dict[str, Any]
+    params: dict[str, object]
     delivery: Delivery
 
 
@@ -45,15 +45,15 @@ class MessageFactory:
     Make more than one when connections have different messages.
     """
 
-    def __init__(self, s_adapter: Any = None) -> None:
+    def __init__(self, s_adapter: object = None) -> None:
         self._given = None if s_adapter is None else serialization.get_adapter(s_adapter)
         self._codec: Any = None  # fixed by set_frozen(), and with it the next
-        self._unpack: Callable[[Packet, Limits], Any] | None = None
+        self._unpack: Callable[[Packet, Limits], object] | None = None
         self._hash: int | None = None
-        self._entries: dict[type, _Entry] = {}
-        self._names: dict[str, Any] = {}
-        self._makers: dict[int, Callable[[Any], Any]] = {}
-        self._types: list[Any] = []
+        self._entries: dict[type[Message], _Entry] = {}
+        self._names: dict[str, object] = {}
+        self._makers: dict[int, Callable[[object], object]] = {}
+        self._types: list[type[Message]] = []
         #: The subclass of Connection that has a method for each message; made by the connection module.
         self.connection_class: Any = None
         #: The distinct ways in which messages of this factory travel.
@@ -110,9 +110,10 @@ class MessageFactory:
             raise ValueError(f"register({name!r}, ...): {text}")
         delivery = delivery_of(name, kwargs)
         try:
-            message_class: Any = namedtuple(name, field_names, module=_caller())  # type: ignore[misc]
+            made = namedtuple(name, field_names, module=_caller())  # type: ignore[misc]
         except (ValueError, TypeError) as error:
             raise ValueError(f"register({name!r}, ...): {error}") from None
+        message_class = cast("type[Message]", made)
         for word in (name, *message_class._fields):
             if (read := unicodedata.normalize("NFKC", word)) != word:
                 raise ValueError(f"register({name!r}, ...): write {read!r}; Python reads {word!r} as that")
@@ -136,9 +137,9 @@ class MessageFactory:
             self._codec = self.s_adapter
             self._unpack = self._codec.unpack
 
-    def _entry(self, message_class: Any) -> _Entry:
+    def _entry(self, message_class: object) -> _Entry:
         try:
-            return self._entries[message_class]
+            return self._entries[cast("type[Message]", message_class)]
         except (KeyError, TypeError):
             text = "{} is no message class of this factory"
             raise ValueError(unregistered(message_class, self._types, text)) from None
@@ -162,21 +163,21 @@ class MessageFactory:
             return self._types[type_id - 1]
         raise ValueError(f"no message has the type id {type_id!r}; there are 1 to {len(self._types)}")
 
-    def get_type_id(self, message_class: Any) -> int:
+    def get_type_id(self, message_class: object) -> int:
         """Return the type id of a message class: 1 for the first that was registered.
 
         :raises ValueError: the class was not registered here.
         """
         return self._entry(message_class).type_id
 
-    def get_params(self, message_class: Any) -> dict[str, Any]:
+    def get_params(self, message_class: object) -> dict[str, object]:
         """Return the keywords that a message class was registered with.
 
         :raises ValueError: the class was not registered here.
         """
         return dict(self._entry(message_class).params)
 
-    def get_delivery(self, message_class: Any) -> Delivery:
+    def get_delivery(self, message_class: object) -> Delivery:
         """Return how messages of a class travel.
 
         :raises ValueError: the class was not registered here.
@@ -217,7 +218,9 @@ class MessageFactory:
         :raises ValueError, TypeError: its class is not registered, or a field cannot be sent; the text names the field.
         """
         if isinstance(message, type) and message in self._entries:
-            raise TypeError(f"pack() takes a message, such as {signature(message)}, and not its class")
+            raise TypeError(
+                f"pack() takes a message, such as {signature(cast('type[Message]', message))}, and not its class"
+            )
         entry = self._entry(type(message))
         check_fields(type(message), message, DEFAULT)
         pack = self.s_adapter.pack
@@ -227,7 +230,7 @@ class MessageFactory:
             raise explain(type(message), message, pack, error) from None
         return data
 
-    def _messages(self, value: Any) -> list[Any]:
+    def _messages(self, value: Any) -> list[object]:
         try:
             makers = self._makers
             if type(value[0]) is list:

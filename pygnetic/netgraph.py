@@ -60,7 +60,7 @@ class NetGraph:
             graph.draw(screen)
     """
 
-    def __init__(self, connection_or_server: Any) -> None:
+    def __init__(self, connection_or_server: object) -> None:
         try:
             import pygame
         except ModuleNotFoundError as error:
@@ -202,7 +202,7 @@ class NetGraph:
         if points:
             yield points * 2 if len(points) == 1 else points
 
-    def _write_cells(self, surface: Any, cells: tuple[str, ...], y: int, colour: str) -> None:
+    def _write_cells(self, surface: object, cells: tuple[str, ...], y: int, colour: str) -> None:
         """Write a line of the table: the first cell to the left, cut where the others begin at the right."""
         x = self._panel.get_width() - self._edge
         column = self._font.size("000.0")[0]
@@ -226,7 +226,7 @@ class NetGraph:
             text = text[:-1]
         return text and text + "…"
 
-    def _arrow(self, surface: Any, x: int, y: int, way: str) -> None:
+    def _arrow(self, surface: object, x: int, y: int, way: str) -> None:
         size = self._font.get_height() // 4
         tip, back = (y + size, y - size) if way == "<" else (y - size, y + size)  # in: down to us; out: up
         corners = [(x, back), (x + 2 * size, back), (x + size, tip)]

@@ -50,12 +50,12 @@ class Server(Endpoint):
         host: str = "",
         port: int = 0,
         conn_limit: int = 4,
-        *args: Any,
+        *args: object,
         handler: Callable[[], Handler] | None = None,
         message_factory: MessageFactory | None = None,
-        n_adapter: Any = None,
+        n_adapter: object = None,
         limits: Limits | None = None,
-        **adapter_options: Any,
+        **adapter_options: object,
     ) -> None:
         check_places("Server", "host, port and conn_limit", (host, port, conn_limit, *args))
         if args:
@@ -100,7 +100,7 @@ class Server(Endpoint):
         """
         return [handler for connection in self.connections(exclude) for handler in connection.handlers]
 
-    def broadcast(self, message: Any, /, *args: Any, exclude: Iterable[Any] = (), **kwargs: Any) -> int:
+    def broadcast(self, message: object, /, *args: object, exclude: Iterable[object] = (), **kwargs: object) -> int:
         """Send a message to every client; it is packed once.
 
         :param message: a message class, its name, or a message, which is sent as it is.

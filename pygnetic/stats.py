@@ -2,7 +2,6 @@
 
 from array import array
 from dataclasses import dataclass
-from typing import Any
 
 __all__ = ["Stats", "Traffic"]
 
@@ -147,7 +146,7 @@ class Tally(dict[type, list[int]]):
                 traffic[0] += 1
                 traffic[1] += len(data)
 
-    def received(self, messages: list[Any], size: int) -> None:
+    def received(self, messages: list[object], size: int) -> None:
         """Count the messages of a packet of so many bytes; each counts with the same share of it."""
         count = len(messages)
         kinds = set(map(type, messages)) if count > 1 else ()

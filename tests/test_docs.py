@@ -17,9 +17,9 @@ from pages import DOC, page, table
 from world import World
 
 import pygnetic as net
-from pygnetic import errors, limits, message, netgraph, stats
+from pygnetic import errors, limits, netgraph, stats
 from pygnetic.__main__ import _parser
-from pygnetic._core import inbox, outbox, packets, session
+from pygnetic._core import delivery, inbox, outbox, packets, session
 from pygnetic._core.session import State
 from pygnetic.errors import DisconnectReason
 from pygnetic.limits import Limits
@@ -220,7 +220,7 @@ def test_numbers_outside_limits() -> None:
     assert f"Each waiting packet counts {inbox._PACKET_COST} bytes more" in page("reference/limits")
     assert f"repeated every {_enet_cookie.RETRY} s" in " ".join(page("protocol").split())
     assert f"It is good for {_enet_cookie.PERIOD:.0f} to {2 * _enet_cookie.PERIOD:.0f} s" in page("protocol")
-    assert f"``channel=`` 0 to {message._MOST_CHANNELS - 1}" in page("reference/adapters")
+    assert f"``channel=`` 0 to {delivery._MOST_CHANNELS - 1}" in page("reference/adapters")
 
 
 def test_numbers_of_enet() -> None:

@@ -4,7 +4,6 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 __all__: list[str] = []
 
@@ -27,7 +26,7 @@ def _have_pygame() -> bool:
         return False
 
 
-def demo(arguments: list[str]) -> Any:
+def demo(arguments: list[str]) -> object:
     """Run the arena with its own arguments; return what ``sys.exit()`` shall get."""
     path = find()
     if path is None:

@@ -23,7 +23,7 @@ class Endpoint:
     """One end of connections: holds an adapter and does everything in :meth:`update`."""
 
     #: The network adapter; a subclass can have its own. None is the one that ``pygnetic.init()`` selects.
-    n_adapter: Any = None
+    n_adapter: object = None
     #: What a connection may send, hold and take; a subclass can have its own.
     limits: Limits = DEFAULT
 
@@ -33,9 +33,9 @@ class Endpoint:
         self,
         address: tuple[str, int] | None,
         conn_limit: int,
-        n_adapter: Any,
+        n_adapter: object,
         limits: Limits | None,
-        options: dict[str, Any],
+        options: dict[str, object],
     ) -> None:
         if type(conn_limit) is not int or conn_limit < 1:
             raise ValueError(f"conn_limit is {conn_limit!r}; it is the number of connections, 1 or more")
@@ -62,7 +62,7 @@ class Endpoint:
 
     if not TYPE_CHECKING:  # or type checkers would believe that there is everything
 
-        def __getattr__(self, name: str) -> Any:
+        def __getattr__(self, name: str) -> object:
             if hasattr(type(self), name):  # a property of yours, and in it something else is missing
                 return object.__getattribute__(self, name)
             text = f"{type(self).__name__!r} object has no attribute {name!r}"

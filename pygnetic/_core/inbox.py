@@ -32,13 +32,13 @@ Calls = Iterator[Callable[[], Any]]
 
 # A signal handler, and with it Ctrl-C, runs between two instructions of Python code. So whatever must happen together,
 # such as taking a message off and beginning its handler, is one call of C code here: the next() of a map().
-_call: Callable[[Callable[[], Any]], Any] = partial.__call__  # type: ignore[assignment]
-_Batch = tuple[Event | None, list[Any], Iterator[Any], Calls]
+_call: Callable[[Callable[[], object]], object] = partial.__call__  # type: ignore[assignment]
+_Batch = tuple[Event | None, list[object], Iterator[object], Calls]
 _DONE: Iterator[Any] = iter(())
 _NOTHING: _Batch = (None, [], _DONE, _DONE)
 
 
-def _taker(handler: Handler, receivers: Receivers, kind: type, event: Event | None) -> Callable[[Handler, Any], Any]:
+def _taker(handler: Handler, receivers: Receivers, kind: type, event: Event | None) -> Callable[[Handler, object], Any]:
     """Return the function that takes a message of a kind, which came with an event; what the object has goes first."""
     function, keywords, name, in_class = receivers[kind]
     own = handler.__dict__
@@ -63,7 +63,7 @@ class Inbox:
     )  # fmt: skip
 
     def __init__(
-        self, unpack: Callable[[bytes, Limits], list[Any]], limits: Limits, clock: Callable[[], float]
+        self, unpack: Callable[[bytes, Limits], list[object]], limits: Limits, clock: Callable[[], float]
     ) -> None:
         self._unpack = unpack
         self._limits = limits
@@ -128,14 +128,14 @@ class Inbox:
         self.drop()
         self.farewell = calls
 
-    def release(self, connection: Any) -> None:
+    def release(self, connection: object) -> None:
         """Have the handlers keep their closed connection; it keeps them no longer, or that were a cycle."""
         for handler, _ in self.handlers:
             if handler.connection is weakref.proxy(connection):  # and not one that it was added to since
                 handler._closed_connection = connection
         self.handlers = []
 
-    def dispatch(self, connection: Any, post: Callable[..., None] | None, handle_error: HandleError) -> bool:
+    def dispatch(self, connection: object, post: Callable[..., None] | None, handle_error: HandleError) -> bool:
         """Hand messages to events and handlers, as many as one update may; False if some are left."""
         if self.agenda is not None:
             self.run_agenda(connection, handle_error)
@@ -176,7 +176,7 @@ class Inbox:
         return not self._packets and not length_hint(self._batch[2]) and not length_hint(self._batch[3])
 
     def _hand_all(
-        self, messages: list[Any], left: Iterator[Any], most: int, connection: Any, handle_error: HandleError
+        self, messages: list[object], left: Iterator[object], most: int, connection: object, handle_error: HandleError
     ) -> None:
         """Hand messages to the only handler, a run of one kind at a time: it may get other methods in between."""
         handler, receivers = self.handlers[0]
@@ -194,13 +194,18 @@ class Inbox:
             self._make_all(calls, messages, left, connection, handle_error)
 
     def _make_all(
-        self, calls: Calls, messages: list[Any], left: Iterator[Any], connection: Any, handle_error: HandleError
+        self,
+        calls: Calls,
+        messages: list[object],
+        left: Iterator[object],
+        connection: object,
+        handle_error: HandleError,
     ) -> None:
         """Make calls that take messages; those behind one that raises are made all the same."""
         start = len(messages) - length_hint(left)
         more = True
         while more:
-            results: list[Any] = []
+            results: list[object] = []
             try:
                 results.extend(calls)
                 more = False
@@ -215,12 +220,12 @@ class Inbox:
                 handle_error(connection, RuntimeError("a handler raised StopIteration"))
         self._turns = _DONE
 
-    def _take_message(self, connection: Any, post: Callable[..., None] | None) -> None:
+    def _take_message(self, connection: object, post: Callable[..., None] | None) -> None:
         """Turn the next message into its calls: one that posts it, and one of each handler."""
         event, messages, left, _ = self._batch
         at = len(messages) - length_hint(left)
         message = messages[at]
-        calls: list[Callable[[], Any]] = []
+        calls: list[Callable[[], object]] = []
         if post is not None:
             calls.append(partial(post, NET_RECEIVED, connection, message=message, msg_type=type(message)))
         for handler, receivers in self.handlers:
@@ -228,7 +233,7 @@ class Inbox:
             calls.append(partial(function, handler, message))
         self._batch = event, messages, iter(messages[at + 1 :]), iter(calls)
 
-    def run(self, calls: Calls, connection: Any, handle_error: HandleError) -> None:
+    def run(self, calls: Calls, connection: object, handle_error: HandleError) -> None:
         """Make calls; if one raises, the others are made all the same."""
         while length_hint(calls):
             try:
@@ -237,7 +242,7 @@ class Inbox:
                 handle_error(connection, error)
         next(calls, None)  # at its end it lets go of what was called
 
-    def run_agenda(self, connection: Any, handle_error: HandleError) -> None:
+    def run_agenda(self, connection: object, handle_error: HandleError) -> None:
         """Make the calls of the agenda, and of those that follow from it."""
         while self.agenda is not None:
             agenda = self.agenda

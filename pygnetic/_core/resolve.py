@@ -1,7 +1,7 @@
 """From what a user gives to ``send()`` or ``broadcast()`` to the function for that message."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from pygnetic._core.compiled import encoder
 from pygnetic._help.hints import advice, no_message, unregistered
@@ -14,12 +14,12 @@ _Function = TypeVar("_Function")
 
 def resolve(
     call: str,
-    functions: Mapping[Any, _Function],
+    functions: Mapping[object, _Function],
     classes: Iterable[type],
-    message: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> tuple[_Function, tuple[Any, ...]]:
+    message: object,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+) -> tuple[_Function, tuple[object, ...]]:
     """Return the function for a message, and the values of its fields that are given by position.
 
     :param call: the method that the user has called, for error texts.
@@ -54,14 +54,14 @@ class Encoder(NamedTuple):
     encode: Callable[..., bytes]
 
 
-class Encoders(dict[Any, Encoder]):
+class Encoders(dict[object, Encoder]):
     """An Encoder for each message class and for its name, compiled when it is first asked for."""
 
     def __init__(self, factory: MessageFactory) -> None:
         super().__init__()
         self._factory = factory
 
-    def __missing__(self, message: Any) -> Encoder:
+    def __missing__(self, message: object) -> Encoder:
         factory = self._factory
         found = [known for known in factory.classes if message in (known, known.__name__)]
         if not found:

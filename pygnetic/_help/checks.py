@@ -18,7 +18,7 @@ from pygnetic.message import MessageFactory
 __all__: list[str] = []
 
 _logger = logging.getLogger("pygnetic")
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Function = TypeVar("_Function", bound=Callable[..., object])
 
 # A beginner who forgot update() is told when so many messages wait; a program that sends that many before it first
 # calls update() is told as well, and can ignore it.
@@ -41,7 +41,7 @@ def _look_for_error() -> None:
 _looked_at: weakref.WeakKeyDictionary[type[Handler], weakref.WeakSet[MessageFactory]] = weakref.WeakKeyDictionary()
 
 
-def factory_of(given: Any, owner: Any) -> MessageFactory:
+def factory_of(given: object, owner: Any) -> MessageFactory:
     """Return the message factory to use: the one given, or the owner's.
 
     :raises TypeError: it is no MessageFactory.
@@ -72,7 +72,7 @@ _ELSEWHERE = {
 }
 
 
-def check_options(owner: Callable[..., Any], function: Callable[..., Any], options: dict[str, Any]) -> None:
+def check_options(owner: Callable[..., object], function: Callable[..., object], options: dict[str, object]) -> None:
     """Refuse keywords that a network adapter does not know, in terms of what the user has called.
 
     :raises TypeError: there is one; the text names it.
@@ -87,7 +87,7 @@ def check_options(owner: Callable[..., Any], function: Callable[..., Any], optio
             raise TypeError(f"{owner.__name__}() does not know {name!r}{hint}")
 
 
-def check_places(owner: str, takes: str, given: tuple[Any, ...]) -> None:
+def check_places(owner: str, takes: str, given: tuple[object, ...]) -> None:
     """Refuse what was given by its place, and is taken by name.
 
     :param takes: what is taken by its place.
@@ -235,7 +235,7 @@ def warn_of_no_update(name: str, waiting: int, connecting: bool, lived: float) -
         _logger.warning("%s.update() was never called: nobody could connect; call it again and again", name)
 
 
-def who_has(name: str, connection: Any, server: Any) -> str:
+def who_has(name: str, connection: Any, server: object) -> str:
     """Say who has what a handler was asked for: its connection, or its server (None on a client)."""
     hint = _owner("connection", "self.connection", _class_attributes(type(connection)), name)
     if not hint and server is not None:
@@ -274,10 +274,10 @@ def _class_attributes(of: type) -> dict[str, Any]:
     return {name: value for base_class in reversed(of.__mro__) for name, value in vars(base_class).items()}
 
 
-class _Uncalled(partial[Any]):
+class _Uncalled(partial[object]):
     """A method that was looked up; whoever takes it for the list that it returns has forgotten the brackets."""
 
-    def _refuse(self, *_: Any) -> Any:
+    def _refuse(self, *_: object) -> object:
         name = self.func.__name__
         raise TypeError(f"{name} is a method of a Server: write {name}()")
 
@@ -285,14 +285,14 @@ class _Uncalled(partial[Any]):
 
 
 class _Listing:
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., object]) -> None:
         update_wrapper(self, function)
         self._function = function
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> object:
         return self._function(*args, **kwargs)
 
-    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+    def __get__(self, owner: object, kind: type | None = None) -> object:
         return self._function if owner is None else _Uncalled(self._function, owner)
 
 

@@ -1,7 +1,6 @@
 """What a user may have meant: the near name, and what to do instead."""
 
 from collections.abc import Iterable
-from typing import Any
 
 __all__: list[str] = []
 
@@ -19,13 +18,13 @@ def advice(wrong: str, known: Iterable[str]) -> str:
     return suggestion(wrong, known) or "; register() it on both sides, before Server() or connect()"
 
 
-def no_message(call: str, given: Any) -> str:
+def no_message(call: str, given: object) -> str:
     """Say what can be sent instead of something that is neither a name nor a class."""
     what = "a plain tuple" if given is tuple else repr(given)  # of a tuple, its class is looked up
     return f"{call}() takes a message class, its name or a message, not {what}"
 
 
-def unregistered(message_class: Any, classes: Iterable[type], what: str) -> str:
+def unregistered(message_class: object, classes: Iterable[type], what: str) -> str:
     """Explain why an object cannot be sent as a message, and what to do.
 
     :param classes: the message classes that can be sent.

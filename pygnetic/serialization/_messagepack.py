@@ -1,7 +1,6 @@
 """The structure of MessagePack bytes, read without building a single object."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from pygnetic.errors import DecodeError
 from pygnetic.limits import DEFAULT, Limits
@@ -113,7 +112,7 @@ def has_many_headers(data: bytes) -> bool:
     return len(data.translate(None, _NO_LONG_HEADER)) > _FEW_HEADERS
 
 
-def check_decoded(value: Any, data: bytes, limits: Limits, pack: Callable[[Any], bytes]) -> None:
+def check_decoded(value: object, data: bytes, limits: Limits, pack: Callable[[object], bytes]) -> None:
     """Check what was decoded from ``data`` against the limits.
 
     Where the bytes that may begin a container or an extension type (which msgspec reads) are those of the batch and its
@@ -163,7 +162,7 @@ class Unpacker:
     :param unpack: decodes one whole value.
     """
 
-    def __init__(self, unpack: Callable[[bytes, Limits], Any], limits: Limits = DEFAULT) -> None:
+    def __init__(self, unpack: Callable[[bytes, Limits], object], limits: Limits = DEFAULT) -> None:
         self._unpack = unpack
         self._limits = limits
         self._buffer = bytearray()
@@ -176,7 +175,7 @@ class Unpacker:
         """
         self._buffer += as_bytes(data)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         while self._scanner.advance(self._buffer):
             data = bytes(self._buffer[: self._scanner.position])
             del self._buffer[: self._scanner.position]

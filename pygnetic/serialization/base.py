@@ -39,7 +39,7 @@ _PLAIN_KEYS = {str, bytes, int}
 class Foreign(DecodeError):
     """A value is of a kind that no message can hold."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         self.value, self.kind = value, name_of(type(value))
         super().__init__(f"a {self.kind} cannot travel")
 
@@ -54,7 +54,7 @@ def name_of(kind: type) -> str:
     return kind.__name__ if module in ("builtins", "__main__") else f"{module}.{kind.__name__}"
 
 
-def as_bytes(data: Any) -> bytes:
+def as_bytes(data: object) -> bytes:
     """Return what was given to be decoded as bytes.
 
     :raises DecodeError: it is something else, such as a str.
@@ -103,7 +103,7 @@ def check_value(value: Any, limits: Limits) -> bool:
     return any_dict
 
 
-def _look_into(level: list[Any], below: list[Any], limits: Limits, depth: int) -> bool:
+def _look_into(level: list[Any], below: list[object], limits: Limits, depth: int) -> bool:
     """Add what is in the containers of a level to ``below``; return whether one is a dict.
 
     It looks at each: for subclasses, and to name what is wrong.
@@ -123,7 +123,7 @@ def _look_into(level: list[Any], below: list[Any], limits: Limits, depth: int) -
         if count > limits.container:
             much = f"a {type(item).__name__} has {count} elements"
             raise DecodeError(f"{much}; the limit is {limits.container} (Limits.container)")
-        inside: Iterable[Any] = item
+        inside: Iterable[object] = item
         if isinstance(item, dict):
             any_dict = True
             for key in item:
@@ -139,11 +139,11 @@ def _look_into(level: list[Any], below: list[Any], limits: Limits, depth: int) -
     return any_dict
 
 
-def _too_long(array: list[Any], limits: Limits) -> DecodeError:
+def _too_long(array: list[object], limits: Limits) -> DecodeError:
     return DecodeError(f"an array has {len(array)} elements; the limit is {limits.container} (Limits.container)")
 
 
-def check_batch(value: Any, limits: Limits) -> bool:
+def check_batch(value: object, limits: Limits) -> bool:
     """Check the fields of one message, or of a list of messages; neither list counts as nesting.
 
     :param value: what a codec decoded from one packet.

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from pygnetic.errors import DecodeError
 from pygnetic.limits import DEFAULT, Limits
@@ -43,7 +43,7 @@ _decode_carefully = json.JSONDecoder(
 _needs_care = re.compile(r"\d{19}|[eE]\+?\d{3}|\\u[dD]").search
 
 
-def _check_keys(value: Any) -> None:
+def _check_keys(value: object) -> None:
     # json.dumps would turn {1: 'a'} into {'1': 'a'} without a word
     if isinstance(value, dict):
         for key, inside in value.items():
@@ -55,7 +55,7 @@ def _check_keys(value: Any) -> None:
             _check_keys(inside)
 
 
-def pack(value: Any) -> bytes:
+def pack(value: object) -> bytes:
     """Turn a value into JSON text in UTF-8.
 
     :raises TypeError, ValueError: the value cannot be sent: bytes, keys that are no strings, NaN, more than 64 bits.
@@ -71,7 +71,7 @@ def pack(value: Any) -> bytes:
     return text.encode()
 
 
-def unpack(data: Packet, limits: Limits = DEFAULT) -> Any:
+def unpack(data: Packet, limits: Limits = DEFAULT) -> object:
     """Turn JSON text into a value; arrays come as lists.
 
     :raises DecodeError: the bytes are no JSON, or break a limit.
@@ -135,7 +135,7 @@ class _Unpacker:
                 return True
         return False
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         while self._advance():
             data = bytes(self._buffer[: self._position])
             del self._buffer[: self._position]

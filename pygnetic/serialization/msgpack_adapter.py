@@ -1,7 +1,5 @@
 """MessagePack by the ``msgpack`` package: small, fast, knows bytes."""
 
-from typing import Any
-
 import msgpack  # type: ignore[import-untyped, unused-ignore]
 
 from pygnetic.errors import DecodeError
@@ -26,7 +24,7 @@ pack = msgpack.Packer().pack
 _unpackb = msgpack.unpackb
 
 
-def _refuse_extension(code: int, data: bytes) -> Any:
+def _refuse_extension(code: int, data: bytes) -> object:
     raise DecodeError(f"extension type {code}")
 
 
@@ -40,7 +38,7 @@ def _skip(data: bytes) -> None:
     reader.skip()
 
 
-def unpack(data: Packet, limits: Limits = DEFAULT) -> Any:
+def unpack(data: Packet, limits: Limits = DEFAULT) -> object:
     """Turn MessagePack bytes into a value; arrays come as lists.
 
     :raises DecodeError: the bytes are no MessagePack, or break a limit.

@@ -1,7 +1,5 @@
 """MessagePack by the ``msgspec`` package: the same bytes as ``msgpack``, faster both ways."""
 
-from typing import Any
-
 import msgspec
 
 from pygnetic.errors import DecodeError
@@ -14,7 +12,7 @@ __all__ = ["join", "pack", "unpack", "unpacker", "wire_name"]
 wire_name = "msgpack"  # the bytes are the same, so the two ends need not agree on the library
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     # msgspec refuses subclasses of str, int, float, bytes and bytearray, which msgpack packs as what they are
     if isinstance(value, str):
         return str.__str__(value)
@@ -34,7 +32,7 @@ _decode = msgspec.msgpack.Decoder().decode
 pack = _encode
 
 
-def unpack(data: Packet, limits: Limits = DEFAULT) -> Any:
+def unpack(data: Packet, limits: Limits = DEFAULT) -> object:
     """Turn MessagePack bytes into a value; arrays come as lists.
 
     :raises DecodeError: the bytes are no MessagePack, or break a limit.
