@@ -36,7 +36,6 @@ def test_lines_with_any_are_counted() -> None:
     assert lines_with_any(ast.parse(source)) == {2, 4}
 
 
-@pytest.mark.xfail(reason="the network adapters are not yet in order", strict=True)
 def test_few_foreign_private_names_are_used() -> None:
     found = [
         f"{name}:{node.lineno} {ast.unparse(node)}" for name, tree, _ in MODULES for node in foreign_privates(tree)
@@ -44,14 +43,12 @@ def test_few_foreign_private_names_are_used() -> None:
     assert len(found) < 15, "\n".join(found)
 
 
-@pytest.mark.xfail(reason="the network adapters are not yet in order", strict=True)
 def test_types_say_what_flows() -> None:
     found = [f"{name}:{line}" for name, tree, _ in MODULES for line in sorted(lines_with_any(tree))]
     lines = sum(count for _, _, count in MODULES)
     assert 1000 * len(found) / lines < 10, "\n".join(found)
 
 
-@pytest.mark.xfail(reason="the network adapters are not yet in order", strict=True)
 def test_modules_are_small() -> None:
     assert [f"{name}: {count} lines" for name, _, count in MODULES if count > 350] == []
     assert median(count for _, _, count in MODULES) <= 150
