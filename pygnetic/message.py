@@ -218,9 +218,7 @@ class MessageFactory:
         :raises ValueError, TypeError: its class is not registered, or a field cannot be sent; the text names the field.
         """
         if isinstance(message, type) and message in self._entries:
-            raise TypeError(
-                f"pack() takes a message, such as {signature(cast('type[Message]', message))}, and not its class"
-            )
+            raise TypeError(f"pack() takes a message, such as {signature(message)}, and not its class")
         entry = self._entry(type(message))
         check_fields(type(message), message, DEFAULT)
         pack = self.s_adapter.pack

@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 from figures import figure, pytest_addoption, pytest_terminal_summary  # noqa: F401
+from memory_pair import Pair
 from programs import EXAMPLES, Program
+from samples import Keeper, make_factory
+from tables import hands, sit_down  # noqa: F401
 from world import World
 
 from pygnetic import client, event, message, network, serialization, server
+from pygnetic.message import MessageFactory
 
 NETWORKS = {"enet": "enet", "socket": None, "memory": None}  # the library that each needs
 CODECS = {"msgpack": "msgpack", "msgspec": "msgspec", "json": None}
@@ -70,6 +74,19 @@ def memory_world() -> Iterator[World]:
     """Return an empty World on the memory adapter, whose time passes only when a test says so (`world.clock.now`)."""
     with World("memory", frozen_time=True) as new:
         yield new
+
+
+@pytest.fixture
+def factory() -> MessageFactory:
+    """Return a factory with the messages of samples.py."""
+    return make_factory()
+
+
+@pytest.fixture
+def pair(factory: MessageFactory) -> Iterator[Pair]:
+    """Return a server and its client, connected, on the memory adapter; the server's handlers are Keepers."""
+    with Pair(factory, Keeper) as made:
+        yield made.open()
 
 
 @pytest.fixture

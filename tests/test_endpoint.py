@@ -1,31 +1,13 @@
-"""Client and Server: what they are made with, and the corners of their loop."""
+"""Client and Server: what they are made with, and what they refuse."""
 
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from memory_pair import Pair
 
 import pygnetic as net
 from pygnetic.limits import Limits
 from pygnetic.message import MessageFactory
-
-
-@pytest.fixture
-def factory() -> MessageFactory:
-    factory = MessageFactory("json")
-    factory.register("chat", ("text",))
-    return factory
-
-
-@pytest.fixture
-def pair(factory: MessageFactory) -> Iterator[Pair]:
-    with Pair(factory) as pair:
-        yield pair.open()
-
-
-# -- making one
 
 
 def test_further_arguments_have_names() -> None:
@@ -101,7 +83,7 @@ def test_connect_wants_one_too(factory: MessageFactory) -> None:
         with pytest.raises(TypeError, match="; call it to make one"):
             client.connect("localhost", 9, MessageFactory)  # type: ignore[arg-type]
         connection = client.connect("localhost", 9, factory)
-        assert hasattr(connection, "net_chat") and factory.frozen
+        assert hasattr(connection, "net_chat_msg") and factory.frozen
         assert not client.message_factory.frozen
 
 
@@ -118,125 +100,6 @@ def test_the_port_is_one() -> None:
                 client.connect("localhost", port)  # type: ignore[arg-type]
 
 
-# -- corners of the loop
-
-
-def test_a_wait_is_never_longer_than_the_next_deadline(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-    poll = pair.client._adapter.poll
-    monkeypatch.setattr(pair.client._adapter, "poll", lambda timeout: waits.append(timeout) or poll(timeout))
-    pair.client.update()
-    pair.client.update(1e9)  # a PING is due once a second
-    pair.client.update(5)
-    assert waits[0] == 0 and 5 < waits[1] <= 1000 and waits[2] == 5
-
-
-def test_nobody_waits_when_something_is_left_to_do(factory: MessageFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Pair(factory, limits=net.limits.Limits(messages=2)) as pair:
-        pair.open()
-        for _ in range(5):
-            pair.connection.net_chat("hi")
-        pair.update()
-        waits: list[float] = []
-        poll = pair.server._adapter.poll
-        monkeypatch.setattr(pair.server._adapter, "poll", lambda timeout: waits.append(timeout) or poll(timeout))
-        for _ in range(3):
-            pair.server.update(500)
-        assert waits[:2] == [0, 0] and waits[2] > 0
-        assert pair.remote.messages_received == 5
-
-
-def test_a_wait_without_any_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    with net.Client(n_adapter="memory") as client:
-        waits: list[float] = []
-        monkeypatch.setattr(client._adapter, "poll", lambda timeout: waits.append(timeout) or [])
-        for timeout in (77, 0.5, 0, -1, float("nan"), 1e10, float("inf")):
-            client.update(timeout)
-        assert waits == [77, 0.5, 0, 0, 0, 3_600_000, 3_600_000]
-
-
-def test_a_wait_is_a_number(pair: Pair) -> None:
-    for wrong in ("20", [1]):
-        with pytest.raises(TypeError, match=r"update\(\) takes how long to wait, a number of ms, not "):
-            pair.client.update(wrong)  # type: ignore[arg-type]
-    pair.update()
-
-
-def test_control_packets_are_ignored_while_closing(pair: Pair) -> None:
-    remote = pair.remote
-    for nonsense in (b"\xc1", b"\xc1\x09", b"\xc1\x02", b"\xc1\x03", b"\xc1\x04" + b"\0" * 8, b"\xc1\x05", b"\xc1\x06"):
-        pair.connection._peer.send(nonsense)
-    remote.disconnect(0, "enough")
-    pair.server.update()
-    assert str(remote.reason) == "CLOSED: enough"
-
-
-def test_on_disconnect_is_called_of_the_second_handler_though_the_first_raises(pair: Pair) -> None:
-    calls: list[str] = []
-
-    class Clumsy(net.Handler):
-        def on_disconnect(self) -> None:
-            calls.append("clumsy")
-            raise KeyError("oops")
-
-    class Careful(net.Handler):
-        def on_disconnect(self) -> None:
-            calls.append("careful")
-
-    for handler in (Clumsy(), Careful()):
-        pair.connection.add_handler(handler)
-    pair.remote.disconnect()
-    with pytest.raises(KeyError):
-        pair.client.update()
-    pair.client.update()
-    pair.client.update()
-    assert calls == ["clumsy", "careful"]
-
-
-# -- broadcast
-
-
-def test_a_ready_message_has_its_fields(pair: Pair, factory: MessageFactory) -> None:
-    chat = factory.get_by_name("chat")
-    assert pair.server.broadcast(chat("hi")) == 1
-    with pytest.raises(TypeError, match=r"broadcast\(\) got chat complete, and fields besides"):
-        pair.server.broadcast(chat("hi"), "more")
-
-
-@pytest.mark.parametrize("name", ["type", "len", "list", "Exception", "_pack", "_scalars", "encode"])
-def test_messages_called_like_builtins_and_ours(name: str) -> None:
-    factory = MessageFactory("json")
-    factory.register(name, ("x", "type", "len"))
-    got: list[Any] = []
-
-    class Keeper(net.Handler):
-        def on_receive(self, message: Any) -> None:
-            got.append(message)
-
-    with Pair(factory, client_handler=Keeper()) as pair:
-        pair.open()
-        assert pair.server.broadcast(name, [1], 2, 3) == 1
-        assert getattr(pair.remote, f"net_{name}")([1], 2, 3)
-        pair.update(2)
-    assert got == [([1], 2, 3)] * 2
-
-
-def test_pings_of_those_who_join_together_are_spread(factory: MessageFactory) -> None:
-    with Pair(factory) as pair:
-        clients = [net.Client(message_factory=factory, n_adapter="memory", clock=pair.clock) for _ in range(3)]
-        for client in clients:
-            client.connect(*pair.server.address)
-        for _ in range(3):
-            pair.update()
-            for client in clients:
-                client.update()
-        connections = pair.server.connections()
-        due = [link.due - pair.clock.now for link in pair.server._loop.links.values()]
-        assert len(set(due)) == len(connections) == 4 and min(due) > 0 and max(due) < 1
-        for client in clients:
-            client.close()
-
-
 def test_options_that_nobody_knows(factory: MessageFactory) -> None:
     with pytest.raises(TypeError, match=r"^Server\(\) does not know 'con_limit'; did you mean 'conn_limit'\?$"):
         net.Server(con_limit=8, message_factory=factory, n_adapter="memory")
@@ -248,17 +111,3 @@ def test_options_that_nobody_knows(factory: MessageFactory) -> None:
         with pytest.raises(TypeError, match=r"^connect\(\) does not know 'channels'$"):
             client.connect("localhost", 9, factory, channels=3)
         assert not factory.frozen
-
-
-def test_whose_handler_cannot_be_made_is_sent_away(factory: MessageFactory) -> None:
-    class Broken(net.Handler):
-        def __init__(self) -> None:
-            raise ZeroDivisionError
-
-    with Pair(factory, Broken) as pair:
-        with pytest.raises(ZeroDivisionError):
-            pair.open()
-        for _ in range(5):
-            pair.update()
-        assert pair.server.connections() == []
-        assert str(pair.connection.reason) == "KICKED: the server has no handler for you: an error in its program"

@@ -1,5 +1,7 @@
 """Handlers: which of their methods is called, and with what."""
 
+from __future__ import annotations
+
 import functools
 from collections import deque
 from collections.abc import Iterator
@@ -7,10 +9,144 @@ from typing import Any
 
 import pytest
 from memory_pair import Pair
+from world import World
 
 import pygnetic as net
 from pygnetic.handler import Handler
 from pygnetic.message import MessageFactory
+
+# -- which method, with which arguments
+
+
+def got_by(handler: Any) -> list[Any]:
+    """Send a message on channel 3 to a handler; return its `got`."""
+    with World("memory") as world:
+        factory = MessageFactory("json")
+        factory.register("move", ("x",), channel=3)
+        server = world.server(message_factory=factory)
+        alice = world.join(server, handler)
+        alice.there.net_move(7)
+        world.settle(0)
+        world.until(lambda: alice.messages_received == 1)
+        got: list[Any] = handler.got
+        return got
+
+
+class Got(net.Handler):
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+
+
+def test_net_method_alone_is_called() -> None:
+    class Mine(Got):
+        def net_move(self, message: Any) -> None:
+            self.got.append(message)
+
+        def on_recive(self, message: Any) -> None:
+            self.got.append("on_recive")
+
+        def on_receive(self, message: Any) -> None:
+            self.got.append("on_receive")
+
+    assert got_by(Mine()) == [(7,)]
+
+
+def test_net_method_with_any_keywords() -> None:
+    class Mine(Got):
+        def net_move(self, message: Any, **kwargs: Any) -> None:
+            self.got.append((message.x, kwargs))
+
+    assert got_by(Mine()) == [(7, {"channel": 3})]
+
+
+def test_net_method_with_the_channel() -> None:
+    class Mine(Got):
+        def net_move(self, message: Any, channel: int = -1) -> None:
+            self.got.append((message.x, channel))
+
+    assert got_by(Mine()) == [(7, 3)]
+
+
+def test_net_method_with_the_channel_by_keyword_only() -> None:
+    class Mine(Got):
+        def net_move(self, message: Any, *, channel: int) -> None:
+            self.got.append((message.x, channel))
+
+    assert got_by(Mine()) == [(7, 3)]
+
+
+def test_net_method_with_another_default() -> None:
+    class Mine(Got):
+        def net_move(self, message: Any, scale: int = 2) -> None:
+            self.got.append(message.x * scale)
+
+    assert got_by(Mine()) == [14]
+
+
+def test_net_method_that_is_static_or_of_the_class() -> None:
+    class Mine(net.Handler):
+        got: list[Any] = []
+
+        @classmethod
+        def net_move(cls, message: Any, **kwargs: Any) -> None:
+            cls.got.append((message.x, kwargs))
+
+    class Static(net.Handler):
+        got: list[Any] = []
+
+        @staticmethod
+        def net_move(message: Any) -> None:
+            Static.got.append(message.x)
+
+    assert got_by(Mine()) == [(7, {"channel": 3})]
+    assert got_by(Static()) == [7]
+
+
+def test_net_method_that_is_inherited() -> None:
+    class Base(Got):
+        def net_move(self, message: Any) -> None:
+            self.got.append(message.x)
+
+    class Mine(Base):
+        def on_receive(self, message: Any) -> None:
+            self.got.append("on_receive")
+
+    assert got_by(Mine()) == [7]
+
+
+@pytest.mark.parametrize("keywords", ["none", "channel", "any"])
+@pytest.mark.parametrize("names", [("on_recive",), ("on_receive",), ("on_recive", "on_receive")])
+def test_the_2012_spelling_is_called_and_calls_the_other(names: tuple[str, ...], keywords: str) -> None:
+    def method(name: str) -> Any:
+        def plain(self: Any, message: Any) -> None:
+            self.got.append((name, message.x, None))
+
+        def channel_only(self: Any, message: Any, channel: int) -> None:
+            self.got.append((name, message.x, channel))
+
+        def anything(self: Any, message: Any, **kwargs: Any) -> None:
+            self.got.append((name, message.x, kwargs["channel"]))
+
+        return {"none": plain, "channel": channel_only, "any": anything}[keywords]
+
+    mine = type("Mine", (Got,), {name: method(name) for name in names})
+    assert got_by(mine()) == [(names[0], 7, None if keywords == "none" else 3)]
+
+
+def test_on_recive_may_hand_on_to_its_default() -> None:
+    class Mine(Got):
+        def on_recive(self, message: Any, **kwargs: Any) -> None:
+            self.got.append("on_recive")
+            super().on_recive(message, **kwargs)
+
+        def on_receive(self, message: Any, **kwargs: Any) -> None:
+            self.got.append(("on_receive", message.x, kwargs))
+
+    assert got_by(Mine()) == ["on_recive", ("on_receive", 7, {"channel": 3})]
+
+
+def test_a_handler_without_any_method() -> None:
+    assert got_by(Got()) == []
 
 
 @pytest.fixture

@@ -462,14 +462,14 @@ def test_ctrl_c_in_the_middle_of_sending_loses_no_place_in_the_queue(monkeypatch
         players = [world.join(server) for _ in range(2)]
         for player in players:
             player.there.net_echo("hi")
-        kind = type(players[0].there._peer)
-        write = kind.write
+        peer_class = type(players[0].there._peer)
+        write = peer_class.write
 
         def interrupted(peer: Any) -> None:
-            monkeypatch.setattr(kind, "write", write)
+            monkeypatch.setattr(peer_class, "write", write)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(kind, "write", interrupted)
+        monkeypatch.setattr(peer_class, "write", interrupted)
         with pytest.raises(KeyboardInterrupt):
             server.update()
         world.until(lambda: all(player.handler.messages for player in players))

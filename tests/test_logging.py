@@ -1,5 +1,7 @@
 """What init() shows of the log, and that the logging which a game sets up itself goes first. Each in a fresh Python."""
 
+from __future__ import annotations
+
 import logging
 import re
 import subprocess
@@ -7,11 +9,27 @@ import sys
 from pathlib import Path
 
 import pytest
+from world import World
 
 import pygnetic as net
 
+
+def test_nothing_is_logged_for_each_message(memory_world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world = memory_world
+    server = world.server()
+    alice = world.join(server)
+    with caplog.at_level(logging.INFO):
+        for number in range(100):
+            alice.net_echo(number)
+            world.pump()
+        world.until(lambda: len(server.made[0].messages) == 100)
+    assert caplog.records == []
+
+
 INIT = "net.init({}n_module='memory', s_module='json')\n"
+
 LINES = ["TIME INFO     Using memory_adapter", "TIME INFO     Using json_adapter"]  # as the page of 2012 shows them
+
 WARN = "logging.getLogger('pygnetic').warning('a warning')\n"
 
 

@@ -61,6 +61,11 @@ class Recorder(net.Handler):
         return self.calls.count("on_disconnect")
 
 
+def texts(handler: Recorder) -> list[Any]:
+    """Return the texts of the messages that a Recorder got."""
+    return [message.text for message in handler.messages]
+
+
 class World:
     """Servers and clients on one adapter, and everything else that needs pumping."""
 
@@ -148,6 +153,13 @@ class World:
         self.until(lambda: connection.connected and set(server.connections()) - known)
         (connection.there,) = set(server.connections()) - known
         return connection
+
+    def nowhere(self) -> tuple[str, int]:
+        """Return an address where nobody listens: a port that was free a moment ago."""
+        server = self.server()
+        address: tuple[str, int] = server.address
+        self.stop(server)
+        return address
 
     def pump(self) -> None:
         for pump in list(self.pumps):

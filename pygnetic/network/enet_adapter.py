@@ -14,13 +14,12 @@ from itertools import chain, islice, starmap
 import enet  # type: ignore[import-not-found, unused-ignore]
 
 from pygnetic.limits import Limits
-from pygnetic.network import base
 from pygnetic.network._enet_binding import Address, Happening, Host, Remote
 from pygnetic.network._enet_host import CHANNELS, LEAST_BUFFERED, dialling, enlarge_buffers, listen
 from pygnetic.network._enet_peer import LARGEST_UNRELIABLE, Peer
 from pygnetic.network._enet_slots import Slots, slots_for
 from pygnetic.network._records import ENET
-from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, never_opened, resolve
+from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, Info, never_opened, resolve
 from pygnetic.network.enet_filter import DatagramFilter
 
 __all__ = ["Adapter", "Peer"]
@@ -39,7 +38,7 @@ _DATAGRAMS_A_CALL = 256
 # module globals, since each look-up in another module costs 30 ns
 _NOTHING, _CONNECT, _RECEIVE = enet.EVENT_TYPE_NONE, enet.EVENT_TYPE_CONNECT, enet.EVENT_TYPE_RECEIVE
 _RELIABLE = enet.PACKET_FLAG_RELIABLE
-_INFOS = tuple(base.Info(channel=number // 2) for number in range(CHANNELS))
+_INFOS = tuple(Info(channel=number // 2) for number in range(CHANNELS))
 
 # the event that was taken last, and of a packet: slot, channel, the number of its last command, and our event
 _Noted = tuple[Happening | None, int, int, int | None, Event | None]

@@ -59,7 +59,7 @@ def get_adapter(names: Any) -> Any:
     return registry.get(names)
 
 
-def select_adapter(names: object) -> object:
+def select_adapter(names: Any) -> Any:
     """Make a serialization adapter the one that message factories use when they are not told another.
 
     :param names: as for :func:`get_adapter`.
