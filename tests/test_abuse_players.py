@@ -159,7 +159,7 @@ def test_commands_out_of_order(kind: str, figure: Note) -> None:
     with World("enet") as world:
         server = world.server()
         player, bad = world.join(server), world.join(server)
-        slot = bad.there._peer._slot
+        slot = bad.there._peer.slot
         header = struct.pack(">HH", 0x8000 | server._adapter._host.peers[slot].incomingSessionID << 12 | slot, 1)
         send, target = bad.client._adapter._host.socket.send, bad._peer.remote.address
         if kind == "the lowest of many again":
@@ -194,7 +194,7 @@ def test_acknowledgements_of_nothing(waiting: int, figure: Note) -> None:
         for number in range(waiting):
             assert bad.there.net_echo(number)
             bad.there.flush()
-        slot = bad.there._peer._slot
+        slot = bad.there._peer.slot
         header = struct.pack(">HH", 0x8000 | server._adapter._host.peers[slot].incomingSessionID << 12 | slot, 1)
         send, target = bad.client._adapter._host.socket.send, bad._peer.remote.address
         updates, references = [], []

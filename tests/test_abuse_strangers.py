@@ -134,7 +134,7 @@ def test_fragment_bombs(enet_world: World, figure: Note) -> None:
     bad, player = enet_world.join(server), enet_world.join(server)
     adapter = server._adapter
     peer = adapter._host.peers[0]  # the first to come is in the first slot
-    assert bad.there._peer._slot == 0
+    assert bad.there._peer.slot == 0
     header = struct.pack(">HH", 0x8000 | peer.incomingSessionID << 12, 1)
     target = bad._peer.remote.address
     sock = bad.client._adapter._host.socket

@@ -225,11 +225,11 @@ def test_numbers_outside_limits() -> None:
 
 def test_numbers_of_enet() -> None:
     pytest.importorskip("enet")
-    from pygnetic.network import _enet_host, enet_adapter
+    from pygnetic.network import _enet_host, _enet_slots, enet_adapter
 
     assert f"Both ends use {_enet_host.CHANNELS} channels" in page("protocol")
-    spare = enet_adapter._SPARE_PEERS + Limits().strangers
-    assert f"at most {enet_adapter._MOST_PEERS - spare} connections" in page("reference/adapters")
+    spare = _enet_slots.SPARE + Limits().strangers
+    assert f"at most {_enet_slots.MAX_PEERS - spare} connections" in page("reference/adapters")
     assert f"has {spare} slots more" in page("design")
     assert f"at most {enet_adapter._SLICE * 1000:.0f} ms at once" in page("design")
 

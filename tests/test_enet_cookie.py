@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from datagrams import CHANNELS, HEADER, PING, SESSION, SLOT, UNRELIABLE, Bench, connect, verify_connect
 
+from pygnetic.network._enet_cookie import Door
+from pygnetic.network._enet_window import Terms
+
 
 def ask(client: Bench, server: Bench) -> tuple[bytes, bytes]:
     """Return the token and the server's answer."""
@@ -288,3 +291,14 @@ def test_answers_are_bounded(client: Bench) -> None:
     client.sent.clear()
     assert not client.passes(question), "a client answers nobody"
     assert client.sent == []
+
+
+def test_the_door_stands_alone() -> None:
+    sent: list[Any] = []
+    terms = Terms(UNRELIABLE, CHANNELS)
+    door = Door(lambda *args: sent.append(args), listening=True, terms=terms, windows={}, clock=lambda: 77.0)
+    address = SimpleNamespace(host="127.0.0.1", port=5000)
+    assert door.take(address, connect(door.cookie(address, 2))) is False
+    assert door.take(address, connect(5)) is True
+    assert door.take(address, connect()[:-1]) is None
+    assert (door.refused, sent) == (1, [])

@@ -16,6 +16,7 @@ from datagrams import (
     PING,
     SESSION,
     SLOT,
+    UNRELIABLE,
     Bench,
     acknowledge,
     connect,
@@ -29,6 +30,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pygnetic.network import _enet_window
+from pygnetic.network._enet_walk import Walk
+from pygnetic.network._enet_window import Terms
 
 
 @pytest.mark.parametrize(
@@ -479,3 +482,12 @@ def test_ctrl_c_inside_is_kept_for_the_adapter() -> None:
 
     assert bench.filter.intercept(Interrupting(), HEADER + fragment())
     assert type(bench.filter.error) is KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("verdict", "swallowed", "dropped"), [(False, False, 0), (True, True, 0), (None, True, 1)])
+def test_somebody_else_decides_about_datagrams_that_name_no_peer(verdict: Any, swallowed: bool, dropped: int) -> None:
+    asked: list[Any] = []
+    walk = Walk({}, Terms(UNRELIABLE, CHANNELS), LIMIT, lambda *args: asked.append(args) or verdict)
+    address, data = SimpleNamespace(host="127.0.0.1", port=5000), connect()
+    assert walk.intercept(address, data) is swallowed
+    assert (asked, walk.dropped) == ([(address, data)], dropped)

@@ -402,3 +402,13 @@ def test_init_without_events_imports_no_pygame(monkeypatch: pytest.MonkeyPatch) 
     original = builtins.__import__
     monkeypatch.setattr(builtins, "__import__", refuse)
     assert net.init(logging_lvl=None, n_module="memory", s_module="json")
+
+
+@pytest.mark.parametrize("name", network.records)
+def test_an_adapter_is_called_as_its_record_says(name: str) -> None:
+    record = network.records[name]
+    if record.library:
+        pytest.importorskip(record.library)
+    kind = network.adapter_class(network.get_adapter(name))
+    assert (kind.title, getattr(kind, "other", "")) == (record.title, record.instead)
+    assert not record.instead or network.records[record.instead].instead == name

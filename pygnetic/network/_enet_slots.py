@@ -8,10 +8,29 @@ from pygnetic.network._enet_cookie import Door
 
 __all__: list[str] = []
 
+# ENET_PROTOCOL_MAXIMUM_PEER_ID: ENet refuses to make a host with more.
+MAX_PEERS = 4095
+# More slots than connections: on a server for pending ones (Limits.strangers), so that a surplus client can be told
+# "full", and for those that are leaving; on a client so that one that is closing does not block the next. ENet looks at
+# each slot three times an update.
+SPARE = 32
+_SPARE_OF_CLIENT = 8
 # One good cookie, and each CONNECT with another number takes a slot: for 5 to 30 s, if it is never completed. So the
 # oldest of these are forgotten where fewer slots than this are free.
 _FREE = 32
 _HALF_OPEN = enet.PEER_STATE_ACKNOWLEDGING_CONNECT
+
+
+def slots_for(conn_limit: int, pending: int | None) -> int:
+    """Return how many slots a host needs.
+
+    :param pending: how many clients may wait for a server's welcome; None for a host that only connects.
+    :raises ValueError: ENet cannot have that many.
+    """
+    spare = _SPARE_OF_CLIENT if pending is None else SPARE + pending
+    if conn_limit + spare > MAX_PEERS:
+        raise ValueError(f"conn_limit is {conn_limit}; ENet can have {MAX_PEERS - spare} connections")
+    return conn_limit + spare
 
 
 class Slots:

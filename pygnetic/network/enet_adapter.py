@@ -17,20 +17,13 @@ from pygnetic.limits import Limits
 from pygnetic.network._enet_binding import Address, Happening, Host, Remote
 from pygnetic.network._enet_host import CHANNELS, LEAST_BUFFERED, dialling, enlarge_buffers, listen
 from pygnetic.network._enet_peer import LARGEST_UNRELIABLE, Peer
-from pygnetic.network._enet_slots import Slots
+from pygnetic.network._enet_slots import Slots, slots_for
 from pygnetic.network._records import ENET
 from pygnetic.network.base import CLOSED, OPENED, PACKET, Event, Info, never_opened, resolve
 from pygnetic.network.enet_filter import DatagramFilter
 
 __all__ = ["Adapter", "Peer"]
 
-# ENET_PROTOCOL_MAXIMUM_PEER_ID: ENet refuses to make a host with more.
-_MOST_PEERS = 4095
-# More slots than connections: on a server for pending ones (Limits.strangers), so that a surplus client can be told
-# "full", and for those that are leaving; on a client so that one that is closing does not block the next. ENet looks at
-# each slot three times an update.
-_SPARE_PEERS = 32
-_SPARE_PEERS_OF_CLIENT = 8
 # ENet's own timers (retransmission, pings) run only inside service(): never wait longer than this at once.
 _SLICE = 0.05
 # Packets that are taken between two looks at the clock.
@@ -70,10 +63,7 @@ class Adapter:
         self._noted = _UNNOTED  # the packet that is being taken, and what becomes of it
         self._answers: list[tuple[bytes, int]] = []  # cookies to connect with
         self._made: list[Remote] = []  # what ENet made of the first of them
-        spare = _SPARE_PEERS_OF_CLIENT if address is None else _SPARE_PEERS + limits.strangers
-        slots = conn_limit + spare
-        if slots > _MOST_PEERS:
-            raise ValueError(f"conn_limit is {conn_limit}; ENet can have {_MOST_PEERS - spare} connections")
+        slots = slots_for(conn_limit, None if address is None else limits.strangers)
         self._peers: list[Peer | None] = [None] * slots
         if address is None:
             self._host = dialling(slots)
