@@ -454,13 +454,13 @@ def test_a_closed_adapter_still_knows_where_it_was(ends: Ends) -> None:
 
 @pytest.mark.parametrize("port", [0, -1, 65536, 70000, 80.5, True, "80", None])
 def test_what_is_no_port_to_connect_to(ends: Ends, port: Any) -> None:
-    with pytest.raises(OSError, match=rf"{port!r} is no port.*{HOST}"):
+    with pytest.raises(OSError, match=rf"{port!r} is not a port.*{HOST}"):
         ends.make().connect(HOST, port)
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 70000, 80.5, True, "80", None])
 def test_what_is_no_port_to_listen_on(ends: Ends, port: Any) -> None:
-    with pytest.raises(OSError, match=rf"{port!r} is no port.*{HOST}"):
+    with pytest.raises(OSError, match=rf"{port!r} is not a port.*{HOST}"):
         ends.listen(port)
 
 
@@ -483,13 +483,13 @@ def test_a_connection_that_begins_while_another_one_ends_is_not_taken_for_it(end
 
 @pytest.mark.parametrize("host", ["", None, 17, b"127.0.0.1"])
 def test_what_is_no_host(ends: Ends, host: Any) -> None:
-    with pytest.raises(OSError, match="no host"):
+    with pytest.raises(OSError, match="is not a host"):
         ends.make().connect(host, 9)
 
 
 @pytest.mark.parametrize("host", [None, 17, b"127.0.0.1"])
 def test_what_is_no_host_to_listen_on(ends: Ends, host: Any) -> None:
-    with pytest.raises(OSError, match="no host"):
+    with pytest.raises(OSError, match="is not a host"):
         ends.make((host, 0))
 
 

@@ -96,7 +96,7 @@ def test_connect_passes_options_on() -> None:
 def test_the_port_is_one() -> None:
     with net.Client(n_adapter="memory") as client:
         for port in (0, -1, 65536, "80", 80.5, None):
-            with pytest.raises(OSError, match="is no port"):
+            with pytest.raises(OSError, match="is not a port"):
                 client.connect("localhost", port)  # type: ignore[arg-type]
 
 
